@@ -1,0 +1,1 @@
+"""Values that every layer shares: languages, messages, events, errors, provenance. No I/O."""

@@ -1,0 +1,74 @@
+"""What can go wrong, each with a stable code and a text in both languages (`locales/*/errors.json`)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from menagerie.locales import Language, text
+
+
+class ErrorCode(StrEnum):
+    """Stable codes, part of every interface. The text of a code is `error.<code>` in the catalogues."""
+
+    BAD_REQUEST = "request.invalid"
+    BODY_TOO_LARGE = "request.too_large"
+    METHOD_NOT_ALLOWED = "request.method_not_allowed"
+    NOT_FOUND = "request.not_found"
+    HOST_REFUSED = "request.host_refused"
+    ORIGIN_REFUSED = "request.origin_refused"
+    CONNECTIONS_FULL = "request.connections_full"
+    IDLE = "request.idle"
+    FRAME_BINARY = "frame.binary"
+    FRAME_TOO_LARGE = "frame.too_large"
+    FRAME_INVALID = "frame.invalid"
+    PREFIX_BROKEN = "frame.prefix_broken"
+    SOURCE_UNSUPPORTED = "source.unsupported"
+    CLIENT_TOO_SLOW = "client.too_slow"
+    PERSONA_UNKNOWN = "persona.unknown"
+    PROMPT_EMPTY = "prompt.empty"
+    PROMPT_TOO_LONG = "prompt.too_long"
+    SESSION_UNKNOWN = "session.unknown"
+    SESSION_BUSY = "session.busy"
+    SCHEMA_INVALID = "schema.invalid"
+    SCHEMA_TOO_COMPLEX = "schema.too_complex"
+    SCHEMA_NOT_MET = "schema.not_met"
+    MODEL_MISSING = "model.missing"
+    MODEL_BROKEN = "model.broken"
+    MODEL_UNKNOWN = "model.unknown"
+    MODEL_DOWNLOAD_FAILED = "model.download_failed"
+    MODEL_HASH_MISMATCH = "model.hash_mismatch"
+    MODEL_SOURCE_INVALID = "model.source_invalid"
+    MODEL_TOO_LARGE = "model.too_large"
+    DISK_FULL = "disk.full"
+    ENGINE_UNAVAILABLE = "engine.unavailable"
+    ENGINE_LOST = "engine.lost"
+    ENGINE_REFUSED = "engine.refused"
+    ENGINE_TIMEOUT = "engine.timeout"
+    QUEUE_FULL = "queue.full"
+    STORE_UNAVAILABLE = "store.unavailable"
+    TURN_INTERRUPTED = "turn.interrupted"
+    TURN_CANCELLED = "turn.cancelled"
+    TURN_TIMEOUT = "turn.timeout"
+    STOPPING = "service.stopping"
+    INTERNAL = "internal"
+
+
+class MenagerieError(Exception):
+    """A failure that its caller may be told of. `values` fill the placeholders of its text.
+
+    `retry_after` is in seconds, and set only where trying again can help.
+    """
+
+    def __init__(self, code: ErrorCode, /, *, retry_after: float | None = None, **values: str | float) -> None:
+        super().__init__(code.value)
+        self.code = code
+        self.retry_after = retry_after
+        self.values = values
+
+    def message(self, language: Language) -> str:
+        """The sentence for a person, in their language; it holds nothing of the inside."""
+        return text(f"error.{self.code.value}", language, **self.values)
+
+    def __str__(self) -> str:
+        details = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
+        return f"{self.code.value}({details})"

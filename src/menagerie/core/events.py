@@ -1,0 +1,74 @@
+"""The one union of events that a turn is made of. Every interface only encodes these.
+
+A turn is `Accepted`, then any of `Queued`, `Notice`, `Source`, `Token`, then exactly one `Done` or `Failed`.
+A turn that is refused before it is recorded is a single `Failed`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from menagerie.core.provenance import Provenance
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):
+    """What all events share: the tag `type`, their class name in lower case."""
+
+
+class Accepted(Event, frozen=True):
+    """The turn is recorded; from here on it ends in `Done` or `Failed`, whatever happens."""
+
+    turn: str
+    session: str
+    persona: str
+
+
+class Queued(Event, frozen=True, omit_defaults=True):
+    """The turn waits for an engine. `position` counts from 1; `expected_s` is an estimate in seconds."""
+
+    position: int
+    expected_s: float | None = None
+
+
+class Notice(Event, frozen=True):
+    """Something the person should know; `text` is in the language of the turn."""
+
+    code: str
+    text: str
+
+
+class Source(Event, frozen=True, omit_defaults=True):
+    """Something the answer may rest on."""
+
+    number: int
+    kind: str
+    title: str = ""
+    address: str = ""
+    passage: str = ""
+
+
+class Token(Event, frozen=True):
+    """The next piece of the answer: the text of one token, or of the several that came at once."""
+
+    text: str
+
+
+class Done(Event, frozen=True):
+    """The answer is complete, and stored."""
+
+    turn: str
+    session: str
+    provenance: Provenance
+
+
+class Failed(Event, frozen=True, omit_defaults=True):
+    """The turn is over without a complete answer. `code` is stable, `message` is for the person."""
+
+    code: str
+    message: str
+    turn: str = ""
+    session: str = ""
+    retry_after: float | None = None
+
+
+AnyEvent = Accepted | Queued | Notice | Source | Token | Done | Failed

@@ -1,0 +1,31 @@
+"""Who asks: a user as an authenticating proxy named them, or nobody in particular."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+import msgspec
+
+ANONYMOUS: Final = "anon"
+
+
+class User(msgspec.Struct, frozen=True):
+    """A caller. `names` are all the names (user name, e-mail) by which the proxy identified them, normalized."""
+
+    names: tuple[str, ...] = ()
+    address: str = ""
+
+    @property
+    def id(self) -> str:
+        """The name that what they make is filed under."""
+        return self.names[0] if self.names else ANONYMOUS
+
+    def owns(self, owner: str) -> bool:
+        """Whether something filed under `owner` is theirs."""
+        return owner in self.names if self.names else owner == ANONYMOUS
+
+
+def normalized_name(name: str) -> str:
+    """One spelling for a user name or an e-mail: composed, without surrounding blanks, in lower case."""
+    return unicodedata.normalize("NFC", name).strip().casefold()[:200]

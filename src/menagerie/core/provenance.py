@@ -1,0 +1,62 @@
+"""How an answer accounts for itself: made where the facts arise, carried by `Done`, stored and exported."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ModelFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which weights answered. `sha256` is that of the file; empty for a remote engine, which does not tell."""
+
+    name: str
+    file: str = ""
+    sha256: str = ""
+    architecture: str = ""
+    quantization: str = ""
+    parameters: str = ""
+    licence: str = ""
+    source: str = ""
+    """Where the weights came from: `hub:…`, `package:…`, `url:…`, `file:…` or `engine:…`."""
+
+
+class SourceFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an answer rests on: pasted text, a page, a document."""
+
+    number: int
+    kind: str
+    title: str = ""
+    address: str = ""
+    characters: int = 0
+
+
+class Timings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Milliseconds since the turn was accepted."""
+
+    queued_ms: float = 0.0
+    first_token_ms: float = 0.0
+    total_ms: float = 0.0
+
+
+class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The account of one answer."""
+
+    service: str
+    persona: str
+    language: str
+    model: ModelFacts
+    started: str
+    """ISO 8601 with the offset of the configured zone."""
+    wanted_model: str = ""
+    """The persona's own model, where it was not installed and the default one answered instead."""
+    finish: str = "stop"
+    """`stop`, or `length` where the answer reached the limit of tokens."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    answer_tokens: int = 0
+    dropped_messages: int = 0
+    """Older messages that no longer fitted into the context window."""
+    sources: tuple[SourceFacts, ...] = ()
+    timings: Timings = Timings()
+    schema: str = ""
+    """For structured answers: `guaranteed` or `verified`, and after how many attempts."""
+    ai_generated: bool = msgspec.field(default=True)

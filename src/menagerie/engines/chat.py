@@ -1,0 +1,54 @@
+"""What is asked of a text engine, and what it answers: the same values for a child process and for an address."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+import msgspec
+
+from menagerie.core.messages import Message
+
+
+class ChatRequest(msgspec.Struct, frozen=True):
+    """One generation. `grammar` is an LLGuidance grammar; empty: free text. `schema` is the JSON Schema behind
+    it, for engines at an address that take a `response_format` and no grammar."""
+
+    messages: tuple[Message, ...]
+    max_tokens: int
+    grammar: str = ""
+    schema: object = None
+    temperature: float | None = None
+    seed: int | None = None
+    ignore_end: bool = False
+    """Go on to `max_tokens` whatever the model says: for measuring."""
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens of one generation; `cached` of the prompt's were not computed again."""
+
+    prompt: int = 0
+    cached: int = 0
+    answer: int = 0
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """A piece of an answer: the text of one token, or of all that had arrived. The last chunk carries `finish`
+    (`stop` or `length`) and, where the engine tells, `usage`."""
+
+    text: str = ""
+    finish: str = ""
+    usage: Usage | None = None
+
+
+class TextEngine(Protocol):
+    """An engine that chats. Every way to reach one passes `tests/contracts/test_text_engine.py`."""
+
+    def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        """Generate. Closing the generator stops the engine's work. Raises `MenagerieError`
+        (`engine.lost`, `engine.refused`, `engine.timeout`, `prompt.too_long`)."""
+        ...
+
+    async def count(self, text: str) -> int:
+        """How many tokens `text` is; an upper bound where the engine cannot tell."""
+        ...

@@ -1,0 +1,130 @@
+"""Every environment variable: typed, read once. The variables of the README keep their names; ours begin with
+`MENAGERIE_`. What each one means stands in the catalogues under `setting.<VARIABLE>`."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+import platformdirs
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from menagerie.locales import Language
+
+
+def _existing_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError) as failure:
+        raise ValueError("a time zone of the IANA database, such as America/Toronto") from failure
+    return name
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return [part for part in (piece.strip() for piece in value.replace(";", ",").split(",")) if part]
+    return value
+
+
+from pydantic import BeforeValidator  # noqa: E402
+
+CommaSeparated = BeforeValidator(_split)
+
+
+class RemoteEngine(BaseModel):
+    """An engine at an address: anything that speaks the OpenAI chat API (`MENAGERIE_ENGINES__<NAME>__URL` …)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(pattern=r"^https?://[^\s]+$")
+    model: str = ""
+    key: SecretStr = SecretStr("")
+    slots: int = Field(default=8, ge=1, le=4096)
+    window: int = Field(default=8192, ge=256)
+
+
+class Settings(BaseSettings):
+    """The configuration of one service. `Settings()` reads the environment; nothing else does."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MENAGERIE_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    # Models and how they are loaded
+    llm_model_file: Path | None = Field(default=None, validation_alias="LLM_MODEL_FILE")
+    llm_huggingface_repo: str = Field(default="", validation_alias="LLM_HUGGINGFACE_REPO")
+    llm_huggingface_file: str = Field(default="*Q4_K_M.gguf", validation_alias="LLM_HUGGINGFACE_FILE")
+    llm_gpu_layers: int = Field(default=-1, ge=-1, validation_alias="LLM_GPU_LAYERS")
+    llm_context_window: int = Field(default=4096, ge=256, le=4_194_304, validation_alias="LLM_CONTEXT_WINDOW")
+    llm_cpu_threads: int | None = Field(default=None, ge=1, le=1024, validation_alias="LLM_CPU_THREADS")
+    llm_flash_attention: Literal["auto", "on", "off"] = Field(default="auto", validation_alias="LLM_FLASH_ATTENTION")
+    llm_rag_length: int = Field(default=4096, ge=0, validation_alias="LLM_RAG_LENGTH")
+    llm_rag_helper: str = Field(default="", validation_alias="LLM_RAG_HELPER")
+    llm_voice: str = Field(default="", validation_alias="LLM_VOICE")
+    llm_voice_param: int = Field(default=0, ge=0, validation_alias="LLM_VOICE_PARAM")
+    ui_style: str = Field(default="", validation_alias="UI_STYLE")
+    ui_features: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = Field(
+        default=(), validation_alias="UI_FEATURES"
+    )
+    sd_negative_prompt: str = Field(default="", validation_alias="SD_NEGATIVE_PROMPT")
+    whisper_speculative_decoding: int = Field(
+        default=0, ge=0, le=64, validation_alias="WHISPER_SPECULATIVE_DECODING"
+    )
+    whisper_embedding_model: str = Field(default="", validation_alias="WHISPER_EMBEDDING_MODEL")
+
+    # Where things are
+    host: str = "127.0.0.1"
+    port: int = Field(default=5000, ge=0, le=65535)
+    data: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("menagerie")))
+    database: str = ""
+    """A SQLAlchemy address; empty: SQLite in the data folder."""
+    personalities: Annotated[tuple[Path, ...], NoDecode, CommaSeparated] = ()
+    """Folders of persona files that patch those that come with the service, in this order."""
+    hub: str = Field(default="https://huggingface.co", pattern=r"^https?://[^\s]+$")
+    hub_token: SecretStr = SecretStr("")
+
+    # Engines
+    model_fallback: Literal["on", "off"] = "on"
+    default_persona: str = "beaver"
+    engine_slots: int | None = Field(default=None, ge=1, le=256)
+    engine_memory: int | None = Field(default=None, ge=64)
+    """MiB that engines may use together; None: three quarters of the machine's memory."""
+    prompt_cache: int | None = Field(default=None, ge=0)
+    """MiB of host memory for the prompts of an engine; None: a sixteenth of the machine's memory, 1024 at most."""
+    engine_log: Literal["off", "on"] = "off"
+    engines: dict[str, RemoteEngine] = Field(default_factory=dict)
+    answer_tokens: int = Field(default=1024, ge=1)
+    queue_length: int = Field(default=256, ge=0)
+    load_timeout: float = Field(default=600.0, gt=0)
+    token_timeout: float = Field(default=120.0, gt=0)
+    """Seconds without a token after which an engine counts as hung."""
+    turn_timeout: float = Field(default=900.0, gt=0)
+
+    # The people
+    language: Language = "en"
+    timezone: Annotated[str, AfterValidator(_existing_zone)] = "America/Toronto"
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, CommaSeparated] = ()
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = ()
+    """Host names that the service answers to; empty: loopback names if it listens on loopback only, else any."""
+    allowed_origins: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = ()
+
+    # Limits
+    max_body: int = Field(default=1_048_576, ge=1024)
+    max_frame: int = Field(default=1_048_576, ge=1024)
+    max_connections: int = Field(default=2048, ge=1)
+    connections_per_address: int = Field(default=1024, ge=1)
+    idle_timeout: float = Field(default=1800.0, gt=0)
+    send_timeout: float = Field(default=30.0, gt=0)
+    shutdown_grace: float = Field(default=20.0, ge=0)
+
+    # Logs
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "text"] = "auto"
