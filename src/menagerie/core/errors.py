@@ -59,7 +59,9 @@ class MenagerieError(Exception):
     `retry_after` is in seconds, and set only where trying again can help.
     """
 
-    def __init__(self, code: ErrorCode, /, *, retry_after: float | None = None, **values: str | float) -> None:
+    def __init__(
+        self, code: ErrorCode, /, *, retry_after: float | None = None, **values: str | float
+    ) -> None:
         super().__init__(code.value)
         self.code = code
         self.retry_after = retry_after

@@ -23,7 +23,7 @@ def localized(value: Localized, language: Language) -> str:
 def parse_language(tag: str | None) -> Language | None:
     """The language of a tag such as `fr-CA`, or None where it is neither of ours."""
     primary = (tag or "").strip().lower().split("-", 1)[0]
-    return primary if primary in LANGUAGES else None  # type: ignore[return-value]
+    return next((language for language in LANGUAGES if language == primary), None)
 
 
 def negotiate(accept_language: str | None, default: Language) -> Language:

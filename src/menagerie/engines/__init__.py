@@ -1,0 +1,1 @@
+"""What computes: clients, child processes, plans, admission, residency."""

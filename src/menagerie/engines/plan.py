@@ -1,0 +1,111 @@
+"""How a model is loaded on this machine: pure arithmetic over the file's header, the machine and the settings."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+FlashAttention = Literal["auto", "on", "off"]
+
+MIB: Final = 1024 * 1024
+_TOKENS_A_SLOT: Final = 2048
+"""What the shared pool holds for each slot beyond the first whole window: a usual conversation."""
+_OVERHEAD_MIB: Final = 160
+"""Compute buffers and the process itself, measured with small models; larger ones add a share of their weights."""
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """What there is to compute with. `cores` are physical ones; `gpus` counts devices the engine can use."""
+
+    cores: int
+    memory_mib: int
+    gpus: int = 0
+
+
+class ModelShape(msgspec.Struct, frozen=True):
+    """What a load depends on, from the file's header. Sizes in bytes; `trained_window` in tokens."""
+
+    weights_bytes: int
+    kv_bytes_per_token: int
+    trained_window: int
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What a persona or the settings ask for; None and -1 leave the choice to the plan."""
+
+    window: int
+    slots: int | None = None
+    threads: int | None = None
+    gpu_layers: int = -1
+    flash_attention: FlashAttention = "auto"
+    cache_mib: int | None = None
+    memory_mib: int | None = None
+
+
+class Load(msgspec.Struct, frozen=True):
+    """The parameters of one load. Two personas whose loads are equal share one engine.
+
+    `context` is the pool of tokens that all slots share; `window` is the most that one conversation may use.
+    """
+
+    model: str
+    alias: str
+    context: int
+    window: int
+    slots: int
+    threads: int
+    gpu_layers: int
+    flash_attention: FlashAttention
+    cache_mib: int
+    memory_mib: int
+    """What the engine is expected to take, all in all."""
+    fixed_length: bool = False
+    """Generate on past the model's end of text: for measuring."""
+
+    @property
+    def http_threads(self) -> int:
+        """Threads of the engine's listener: one a stream, and some for counting tokens and health."""
+        return self.slots * 2 + 4
+
+
+def memory_budget_mib(machine: Machine, wanted_mib: int | None) -> int:
+    """MiB that engines may use together: what the settings say, else three quarters of the machine's memory."""
+    return wanted_mib or machine.memory_mib * 3 // 4
+
+
+def plan(model: str, alias: str, shape: ModelShape, wish: Wish, machine: Machine) -> Load:
+    """The load that serves the most conversations at once without using more than its share of memory.
+
+    Every conversation may reach the whole window, but seldom does: the pool holds one whole window and a usual
+    conversation for each further slot, as far as a quarter of the memory budget goes.
+    """
+    window = min(wish.window, shape.trained_window) if shape.trained_window else wish.window
+    slots = wish.slots or (16 if machine.gpus else 8)
+    budget = memory_budget_mib(machine, wish.memory_mib)
+    affordable = budget * MIB // 4 // max(shape.kv_bytes_per_token, 1)
+    wanted = max(window, min(window * slots, _TOKENS_A_SLOT * slots))
+    context = max(window, min(wanted, affordable))
+    cache = wish.cache_mib if wish.cache_mib is not None else min(1024, machine.memory_mib // 16)
+    memory = (
+        shape.weights_bytes // MIB * 11 // 10
+        + context * shape.kv_bytes_per_token // MIB
+        + cache
+        + _OVERHEAD_MIB
+    )
+    return Load(
+        model=model,
+        alias=alias,
+        context=_rounded_up(context, 256),
+        window=window,
+        slots=slots,
+        threads=wish.threads or machine.cores,
+        gpu_layers=wish.gpu_layers if machine.gpus or wish.gpu_layers > 0 else 0,
+        flash_attention=wish.flash_attention,
+        cache_mib=cache,
+        memory_mib=memory,
+    )
+
+
+def _rounded_up(value: int, step: int) -> int:
+    return -(-value // step) * step
