@@ -1,0 +1,139 @@
+"""The personas of a running service: found by name, and read again when their files change."""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+import watchfiles
+
+from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.personas.load import load_personas, persona_files
+from menagerie.personas.persona import Persona
+from menagerie.personas.problem import PersonaFileError
+from menagerie.settings import Settings
+
+DEBOUNCE: Final = 250
+"""Milliseconds in which changes to files count as one."""
+LOOK_AGAIN: Final = 1.0
+"""Seconds after which folders are looked at even if the system reported nothing: it cannot report a folder that
+comes later, and does not for some network file systems."""
+MAX_SHOWN_NAME: Final = 80
+
+_log = structlog.get_logger(__name__)
+
+Fingerprint = tuple[tuple[str, int, int, int], ...]
+
+
+class PersonaDirectory:
+    """The last set of personas that was whole.
+
+    Built from files that are wrong, it raises `PersonaFileError`. Files that become wrong later change nothing
+    but `problem`.
+    """
+
+    def __init__(self, folders: Sequence[Path], settings: Settings) -> None:
+        self.folders = tuple(folders)
+        self.problem: PersonaFileError | None = None
+        self._settings = settings
+        self._fingerprint = self._look()
+        self._personas = load_personas(self.folders, settings)
+        self._all = tuple(self._personas.values())
+
+    def get(self, name: str) -> Persona:
+        """The persona of exactly this name, whichever way its accents are written. Raises `persona.unknown`."""
+        persona = self._personas.get(unicodedata.normalize("NFC", name))
+        if persona is None:
+            raise MenagerieError(ErrorCode.PERSONA_UNKNOWN, name=shown_name(name))
+        return persona
+
+    def all(self) -> tuple[Persona, ...]:
+        """Every persona, hidden ones too, in the order of the files; the same tuple until they change."""
+        return self._all
+
+    def listed(self) -> tuple[Persona, ...]:
+        """The personas that the directory page shows, in the order of the files."""
+        return tuple(persona for persona in self._all if not persona.hidden)
+
+    def reload(self) -> bool:
+        """Read the files again. True: the new set answers from now on, whole. False: the old one goes on
+        answering, and `problem` says why."""
+        fingerprint = self._look()
+        try:
+            personas = load_personas(self.folders, self._settings)
+        except PersonaFileError as problem:
+            self._fingerprint = fingerprint
+            self.problem = problem
+            _log.warning(
+                "personas.refused",
+                file=str(problem.file),
+                line=problem.line,
+                key=problem.key,
+                reason=problem.message("en"),
+            )
+            return False
+        self._fingerprint, self.problem = fingerprint, None
+        self._personas, self._all = personas, tuple(personas.values())
+        _log.info("personas.loaded", count=len(personas))
+        return True
+
+    async def watch(self) -> None:
+        """Reload after every change of the files, until cancelled."""
+        while True:
+            there = self._there()
+            await self._reload_if_changed()
+            if not there:
+                await asyncio.sleep(LOOK_AGAIN)
+                continue
+            async for _ in watchfiles.awatch(
+                *(folder for folder, _ in there),
+                debounce=DEBOUNCE,
+                rust_timeout=int(LOOK_AGAIN * 1000),
+                yield_on_timeout=True,
+                recursive=True,
+                ignore_permission_denied=True,
+            ):
+                await self._reload_if_changed()
+                if self._there() != there:
+                    break
+
+    async def _reload_if_changed(self) -> None:
+        if self._look() != self._fingerprint:
+            await asyncio.to_thread(self.reload)
+
+    def _there(self) -> tuple[tuple[Path, int], ...]:
+        """The folders that exist, each with its identity: one that was made anew has to be watched anew."""
+        found = []
+        for folder in self.folders:
+            try:
+                found.append((folder, folder.stat().st_ino))
+            except OSError:
+                continue
+        return tuple(found)
+
+    def _look(self) -> Fingerprint:
+        """What tells whether any file has changed: their paths, sizes, times and identities."""
+        seen = []
+        try:
+            files = [*persona_files(self.folders)]
+        except PersonaFileError:
+            return ()
+        for file in files:
+            try:
+                status = file.stat()
+                seen.append((str(file), status.st_size, status.st_mtime_ns, status.st_ino))
+            except OSError:
+                seen.append((str(file), -1, 0, 0))
+        return tuple(seen)
+
+
+def shown_name(name: str) -> str:
+    """A name that somebody asked for, safe to show: no control or invisible characters, 80 characters at most."""
+    cleaned = "".join(
+        character for character in name if not unicodedata.category(character).startswith(("C", "Zl", "Zp"))
+    )
+    return cleaned if len(cleaned) <= MAX_SHOWN_NAME else cleaned[: MAX_SHOWN_NAME - 1] + "…"
