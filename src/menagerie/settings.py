@@ -1,5 +1,6 @@
 """Every environment variable: typed, read once. The variables of the README keep their names; ours begin with
-`MENAGERIE_`. What each one means stands in the catalogues under `setting.<VARIABLE>`."""
+`MENAGERIE_`. What each one means stands in the catalogues under `setting.<VARIABLE>`; `settings_check` reads the
+environment for a program, and `settings_report` describes all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from menagerie.locales import Language
@@ -19,7 +20,7 @@ def _existing_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (OSError, ValueError) as failure:
-        raise ValueError("a time zone of the IANA database, such as America/Toronto") from failure
+        raise ValueError("not a time zone of the IANA database") from failure
     return name
 
 
@@ -29,9 +30,13 @@ def _split(value: object) -> object:
     return value
 
 
-from pydantic import BeforeValidator  # noqa: E402
-
 CommaSeparated = BeforeValidator(_split)
+TimeZone = Annotated[str, AfterValidator(_existing_zone)]
+HttpAddress = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+Names = Annotated[tuple[str, ...], NoDecode, CommaSeparated]
+Folders = Annotated[tuple[Path, ...], NoDecode, CommaSeparated]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, CommaSeparated]
 
 
 class RemoteEngine(BaseModel):
@@ -39,7 +44,7 @@ class RemoteEngine(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: str = Field(pattern=r"^https?://[^\s]+$")
+    url: HttpAddress
     model: str = ""
     key: SecretStr = SecretStr("")
     slots: int = Field(default=8, ge=1, le=4096)
@@ -65,15 +70,15 @@ class Settings(BaseSettings):
     llm_gpu_layers: int = Field(default=-1, ge=-1, validation_alias="LLM_GPU_LAYERS")
     llm_context_window: int = Field(default=4096, ge=256, le=4_194_304, validation_alias="LLM_CONTEXT_WINDOW")
     llm_cpu_threads: int | None = Field(default=None, ge=1, le=1024, validation_alias="LLM_CPU_THREADS")
-    llm_flash_attention: Literal["auto", "on", "off"] = Field(default="auto", validation_alias="LLM_FLASH_ATTENTION")
+    llm_flash_attention: Literal["auto", "on", "off"] = Field(
+        default="auto", validation_alias="LLM_FLASH_ATTENTION"
+    )
     llm_rag_length: int = Field(default=4096, ge=0, validation_alias="LLM_RAG_LENGTH")
     llm_rag_helper: str = Field(default="", validation_alias="LLM_RAG_HELPER")
     llm_voice: str = Field(default="", validation_alias="LLM_VOICE")
     llm_voice_param: int = Field(default=0, ge=0, validation_alias="LLM_VOICE_PARAM")
     ui_style: str = Field(default="", validation_alias="UI_STYLE")
-    ui_features: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = Field(
-        default=(), validation_alias="UI_FEATURES"
-    )
+    ui_features: Names = Field(default=(), validation_alias="UI_FEATURES")
     sd_negative_prompt: str = Field(default="", validation_alias="SD_NEGATIVE_PROMPT")
     whisper_speculative_decoding: int = Field(
         default=0, ge=0, le=64, validation_alias="WHISPER_SPECULATIVE_DECODING"
@@ -86,9 +91,9 @@ class Settings(BaseSettings):
     data: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("menagerie")))
     database: str = ""
     """A SQLAlchemy address; empty: SQLite in the data folder."""
-    personalities: Annotated[tuple[Path, ...], NoDecode, CommaSeparated] = ()
+    personalities: Folders = ()
     """Folders of persona files that patch those that come with the service, in this order."""
-    hub: str = Field(default="https://huggingface.co", pattern=r"^https?://[^\s]+$")
+    hub: HttpAddress = "https://huggingface.co"
     hub_token: SecretStr = SecretStr("")
 
     # Engines
@@ -103,27 +108,27 @@ class Settings(BaseSettings):
     engines: dict[str, RemoteEngine] = Field(default_factory=dict)
     answer_tokens: int = Field(default=1024, ge=1)
     queue_length: int = Field(default=256, ge=0)
-    load_timeout: float = Field(default=600.0, gt=0)
-    token_timeout: float = Field(default=120.0, gt=0)
+    load_timeout: Seconds = 600.0
+    token_timeout: Seconds = 120.0
     """Seconds without a token after which an engine counts as hung."""
-    turn_timeout: float = Field(default=900.0, gt=0)
+    turn_timeout: Seconds = 900.0
 
     # The people
     language: Language = "en"
-    timezone: Annotated[str, AfterValidator(_existing_zone)] = "America/Toronto"
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, CommaSeparated] = ()
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = ()
+    timezone: TimeZone = "America/Toronto"
+    trusted_proxies: Networks = ()
+    allowed_hosts: Names = ()
     """Host names that the service answers to; empty: loopback names if it listens on loopback only, else any."""
-    allowed_origins: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = ()
+    allowed_origins: Names = ()
 
     # Limits
     max_body: int = Field(default=1_048_576, ge=1024)
     max_frame: int = Field(default=1_048_576, ge=1024)
     max_connections: int = Field(default=2048, ge=1)
     connections_per_address: int = Field(default=1024, ge=1)
-    idle_timeout: float = Field(default=1800.0, gt=0)
-    send_timeout: float = Field(default=30.0, gt=0)
-    shutdown_grace: float = Field(default=20.0, ge=0)
+    idle_timeout: Seconds = 1800.0
+    send_timeout: Seconds = 30.0
+    shutdown_grace: float = Field(default=20.0, ge=0, allow_inf_nan=False)
 
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"
