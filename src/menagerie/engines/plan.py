@@ -9,6 +9,7 @@ import msgspec
 FlashAttention = Literal["auto", "on", "off"]
 
 MIB: Final = 1024 * 1024
+_SLOTS: Final = 8
 _TOKENS_A_SLOT: Final = 2048
 """What the shared pool holds for each slot beyond the first whole window: a usual conversation."""
 _OVERHEAD_MIB: Final = 160
@@ -16,11 +17,10 @@ _OVERHEAD_MIB: Final = 160
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """What there is to compute with. `cores` are physical ones; `gpus` counts devices the engine can use."""
+    """What there is to compute with; `cores` are physical ones."""
 
     cores: int
     memory_mib: int
-    gpus: int = 0
 
 
 class ModelShape(msgspec.Struct, frozen=True):
@@ -32,7 +32,8 @@ class ModelShape(msgspec.Struct, frozen=True):
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What a persona or the settings ask for; None and -1 leave the choice to the plan."""
+    """What a persona or the settings ask for. None leaves the choice to the plan, -1 layers to the engine, which
+    takes as many as fit on the GPU, if there is one."""
 
     window: int
     slots: int | None = None
@@ -81,7 +82,7 @@ def plan(model: str, alias: str, shape: ModelShape, wish: Wish, machine: Machine
     conversation for each further slot, as far as a quarter of the memory budget goes.
     """
     window = min(wish.window, shape.trained_window) if shape.trained_window else wish.window
-    slots = wish.slots or (16 if machine.gpus else 8)
+    slots = wish.slots or _SLOTS
     budget = memory_budget_mib(machine, wish.memory_mib)
     affordable = budget * MIB // 4 // max(shape.kv_bytes_per_token, 1)
     wanted = max(window, min(window * slots, _TOKENS_A_SLOT * slots))
@@ -100,7 +101,7 @@ def plan(model: str, alias: str, shape: ModelShape, wish: Wish, machine: Machine
         window=window,
         slots=slots,
         threads=wish.threads or machine.cores,
-        gpu_layers=wish.gpu_layers if machine.gpus or wish.gpu_layers > 0 else 0,
+        gpu_layers=wish.gpu_layers,
         flash_attention=wish.flash_attention,
         cache_mib=cache,
         memory_mib=memory,

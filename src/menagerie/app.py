@@ -1,0 +1,163 @@
+"""The composition root: settings in, a served application out. It alone sees every layer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
+
+import psutil
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from menagerie import __version__
+from menagerie.conversation.turn import Turns
+from menagerie.core.errors import MenagerieError
+from menagerie.engines.engine import Limits
+from menagerie.engines.plan import MIB, Machine, memory_budget_mib
+from menagerie.engines.residency import Engines
+from menagerie.logs import configure_logging
+from menagerie.models.catalogue import Catalogue
+from menagerie.personas.directory import PersonaDirectory
+from menagerie.personas.load import persona_folders
+from menagerie.personas.resolve import Resolver
+from menagerie.settings import Settings
+from menagerie.store.database import Store
+from menagerie.web import errors
+from menagerie.web.guard import Guard
+from menagerie.web.routes import describe, docs, gpt, health, pages, socket as socket_routes, toil
+from menagerie.web.services import Services
+
+log = structlog.get_logger("menagerie")
+
+_LARGEST_FRAME: Final = 16 * MIB
+"""Frames beyond `settings.max_frame` are told why they are refused up to here; larger ones end the socket."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The whole application. Nothing is opened before its lifespan begins."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+        async with running(settings) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="menagerie",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        license_info={"name": "MIT", "identifier": "MIT"},
+    )
+    app.state.settings = settings
+    errors.install(app)
+    for routes in (pages, docs, describe, gpt, toil, socket_routes, health):
+        app.include_router(routes.router)
+    app.add_middleware(Guard, settings=settings)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncGenerator[Services, None]:
+    """The parts of a running service, opened in order and closed in reverse."""
+    store = await Store.open(settings.database, settings.data)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(store.close)
+        interrupted = await store.turns.close_interrupted()
+        if interrupted:
+            log.warning("turns.interrupted", count=interrupted)
+        personas = PersonaDirectory(persona_folders(settings), settings)
+        catalogue = Catalogue(settings.data / "models")
+        machine = _machine(settings)
+        limits = Limits(settings.load_timeout, settings.token_timeout, settings.queue_length)
+        engines = Engines(memory_budget_mib(machine, settings.engine_memory), limits)
+        stack.push_async_callback(engines.stop)
+        resolver = Resolver(settings, personas, catalogue, engines, machine)
+        stack.push_async_callback(resolver.close)
+        turns = Turns(settings, personas, resolver, engines, store)
+        stack.push_async_callback(turns.close)
+        services = Services(settings, personas, catalogue, store, engines, turns, resolver)
+        for work in (personas.watch(), _preload(services)):
+            stack.push_async_callback(_cancel, asyncio.create_task(work))
+        yield services
+
+
+def listen(settings: Settings) -> list[socket.socket]:
+    """Sockets on the configured address. Raises `OSError` where it is taken or not ours."""
+    found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    for family, _, _, _, address in dict.fromkeys(found):
+        try:
+            sockets.append(socket.create_server(address[:2], family=family, backlog=2048))
+        except OSError:
+            for opened in sockets:
+                opened.close()
+            raise
+    return sockets
+
+
+def serve(settings: Settings, sockets: Sequence[socket.socket] | None = None) -> int:
+    """Serve until told to stop. Returns the exit status."""
+    configure_logging(settings)
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=_LARGEST_FRAME,
+        ws_per_message_deflate=False,
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+    )
+    server = _DrainingServer(config, app, settings.shutdown_grace)
+    server.run(sockets=list(sockets if sockets is not None else listen(settings)))
+    return 0 if server.started else 1
+
+
+class _DrainingServer(uvicorn.Server):
+    """Lets running turns end before it closes their connections."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, grace_s: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._grace_s = grace_s
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new connections, drain, then close as uvicorn does."""
+        for server in self.servers:
+            server.close()
+        services: Services | None = getattr(self._app.state, "services", None)
+        if services is not None and not self.force_exit:
+            await services.turns.drain(self._grace_s)
+        await super().shutdown(sockets)
+
+
+def _machine(settings: Settings) -> Machine:
+    cores = settings.llm_cpu_threads or psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    return Machine(cores=cores, memory_mib=psutil.virtual_memory().total // MIB)
+
+
+async def _preload(services: Services) -> None:
+    """Load the default persona's engine, so that the first person does not wait for it."""
+    try:
+        persona = services.personas.get(services.settings.default_persona)
+        resolution = await services.resolver.resolve(persona)
+        services.resolver.with_hash(resolution)
+        async with services.engines.use(resolution.target):
+            pass
+    except MenagerieError as failure:
+        log.warning("preload.failed", failure=str(failure))
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

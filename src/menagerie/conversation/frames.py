@@ -1,0 +1,67 @@
+"""The text frames of the plain websocket contract: a prompt, with what a client may put before it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.grounding.given import Given
+
+_NAMES: Final = ("SESSION", "CONTEXT", "CONTENT", "RAG")
+_OPENS: Final = re.compile(r"\|(SESSION|CONTEXT|CONTENT|RAG)\|")
+_ADDRESS: Final = re.compile(r"https?://\S+(\s|$)")
+_LONGEST_ID: Final = 200
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """A decoded frame. `session` None: no prefix; empty: a new session whose id is to be told."""
+
+    prompt: str
+    session: str | None = None
+    given: tuple[Given, ...] = ()
+
+
+def parse(frame: str) -> Frame:
+    """Decode one frame: any of `|SESSION|id|/SESSION|`, `|CONTEXT|text|/CONTEXT|`, `|CONTENT|text|/CONTENT|`, at
+    most one of each and in any order, then the prompt.
+
+    Raises `frame.prefix_broken` for a prefix that does not end, `source.unsupported` for addresses and `|RAG|`.
+    """
+    session: str | None = None
+    given: list[Given] = []
+    rest = frame.lstrip()
+    seen: set[str] = set()
+    while (opening := _OPENS.match(rest)) and opening[1] not in seen:
+        name = opening[1]
+        value, closing, after = rest[opening.end() :].partition(f"|/{name}|")
+        if not closing:
+            raise MenagerieError(ErrorCode.PREFIX_BROKEN)
+        if name == "RAG":
+            raise MenagerieError(ErrorCode.SOURCE_UNSUPPORTED)
+        if name == "SESSION":
+            session = _session_id(value)
+        elif value.strip():
+            given.append(Given("context" if name == "CONTEXT" else "content", value))
+        seen.add(name)
+        rest = after.lstrip()
+    if _is_broken_prefix(rest):
+        raise MenagerieError(ErrorCode.PREFIX_BROKEN)
+    if _ADDRESS.match(rest):
+        raise MenagerieError(ErrorCode.SOURCE_UNSUPPORTED)
+    return Frame(rest, session, tuple(given))
+
+
+def _session_id(value: str) -> str:
+    identifier = value.strip()
+    if len(identifier) > _LONGEST_ID:
+        raise MenagerieError(ErrorCode.SESSION_UNKNOWN)
+    return identifier
+
+
+def _is_broken_prefix(rest: str) -> bool:
+    """Whether the frame ends within a prefix: `|SESS`, or begins with a closing one."""
+    whole = any(rest.startswith(f"|/{name}|") for name in _NAMES)
+    return whole or (len(rest) > 1 and any(f"|{name}|".startswith(rest) for name in _NAMES))

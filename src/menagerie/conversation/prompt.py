@@ -1,0 +1,79 @@
+"""What the model is told: the persona's imperative, the time, the person's prompt and what they hand over.
+
+The beginning of a prompt stays the same from turn to turn and from person to person as far as it can (imperative
+first, date after it, nothing in it ever rewritten), so that the engine's cache serves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from menagerie.core.messages import Message
+from menagerie.grounding.given import Given
+from menagerie.locales import Language, text
+
+_STALE: Final = timedelta(hours=1)
+
+
+def system_prompt(imperative: str, stuffing: str, now: datetime, language: Language) -> str:
+    """The system prompt of a conversation that begins `now` (aware, in the configured zone)."""
+    parts = [imperative.strip()]
+    if stuffing:
+        parts.append(text("prompt.stuffing", language, text=stuffing.strip()))
+    parts.append(text("prompt.now", language, now=spoken_time(now, language)))
+    return "\n\n".join(part for part in parts if part)
+
+
+def user_message(
+    prompt: str, given: Sequence[Given], now: datetime, last_at: datetime | None, language: Language
+) -> str:
+    """The person's message. What they hand over comes first, marked as material that gives no orders; a
+    conversation that was left for over an hour is told the time again."""
+    parts = [text(f"prompt.given.{one.kind}", language, text=_fenced(one.text)) for one in given]
+    if last_at is not None and now - last_at > _STALE:
+        parts.append(text("prompt.resumed", language, now=spoken_time(now, language)))
+    parts.append(prompt)
+    return "\n\n".join(parts)
+
+
+def spoken_time(now: datetime, language: Language) -> str:
+    """Date and time as people of the language write them, without the platform's locales."""
+    weekday = text(f"time.weekday.{now.isoweekday()}", language)
+    month = text(f"time.month.{now.month}", language)
+    day = "1er" if language == "fr" and now.day == 1 else str(now.day)
+    return text(
+        "time.spoken",
+        language,
+        weekday=weekday,
+        month=month,
+        day=day,
+        year=now.year,
+        hour=f"{now.hour}",
+        hour12=f"{(now.hour + 11) % 12 + 1}",
+        half=text("time.am" if now.hour < 12 else "time.pm", language),
+        minute=f"{now.minute:02d}",
+        zone=now.tzname() or "",
+    )
+
+
+def for_template(messages: Sequence[Message], takes_system: bool) -> tuple[Message, ...]:
+    """`messages` as the model's chat template takes them: where it has no place for a system message, that goes
+    before the first thing the person said."""
+    if takes_system or not messages or messages[0].role != "system":
+        return tuple(messages)
+    system, *rest = messages
+    for index, message in enumerate(rest):
+        if message.role == "user":
+            rest[index] = Message("user", f"{system.content}\n\n{message.content}")
+            break
+    return tuple(rest)
+
+
+def _fenced(material: str) -> str:
+    """The text between marks that it does not itself contain."""
+    fence = '"""'
+    while fence in material:
+        fence += '"'
+    return f"{fence}\n{material.strip()}\n{fence}"

@@ -1,0 +1,386 @@
+"""A turn: a prompt and its answer, from `Accepted` to exactly one `Done` or `Failed`. Every interface encodes this.
+
+The order is the transaction: the turn is recorded as accepted before anything is computed, and its end commits
+session and record together before anybody is told of it. Whoever closes the generator cancels the work down to the
+engine; what was answered so far is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import uuid
+from collections.abc import AsyncGenerator, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+import structlog
+
+from menagerie import __version__
+from menagerie.conversation.prompt import for_template, system_prompt, user_message
+from menagerie.conversation.window import Fit, fit
+from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Notice, Queued, Source, Token
+from menagerie.core.identity import User
+from menagerie.core.messages import Message
+from menagerie.core.provenance import Provenance, SourceFacts, Timings
+from menagerie.engines.admission import Ticket
+from menagerie.engines.chat import ChatRequest, Chunk, Usage
+from menagerie.engines.engine import Engine
+from menagerie.engines.residency import Engines
+from menagerie.grounding.given import Given
+from menagerie.locales import Language, text
+from menagerie.personas.directory import PersonaDirectory
+from menagerie.personas.persona import Persona
+from menagerie.personas.resolve import Resolution, Resolver
+from menagerie.settings import Settings
+from menagerie.store.database import Store
+from menagerie.store.turns import Conversation, Outcome, TurnEnd, TurnStart
+from menagerie.structured.answer import constrained
+from menagerie.structured.schema import CompiledSchema
+
+log = structlog.get_logger("menagerie.turns")
+
+_TOLD_EVERY_S: Final = 5.0
+"""A waiting turn hears of its place at least this often."""
+_LONGEST_STUFFING: Final = 200_000
+_RETRIES: Final = 1
+_WORTH_A_RETRY: Final = {ErrorCode.ENGINE_LOST}
+
+
+class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What an interface asks for. `session` None: a conversation of its own; `compiled`: the answer must fit it."""
+
+    persona: str
+    prompt: str
+    user: User
+    language: Language
+    channel: str
+    session: str | None = None
+    given: tuple[Given, ...] = ()
+    compiled: CompiledSchema | None = None
+
+
+class _Turn:
+    """What is known of a running turn; filled in as it goes."""
+
+    def __init__(self, request: TurnRequest, started: datetime, clock: float) -> None:
+        self.id = uuid.uuid4().hex
+        self.request = request
+        self.started = started
+        self.clock = clock
+        self.conversation: Conversation | None = None
+        self.user = Message("user", request.prompt)
+        self.answer: list[str] = []
+        self.usage = Usage()
+        self.finish = ""
+        self.dropped = 0
+        self.queued_ms = 0.0
+        self.first_token_ms = 0.0
+        self.schema = ""
+        self.resolution: Resolution | None = None
+
+    @property
+    def session(self) -> str:
+        return self.conversation.session if self.conversation else ""
+
+
+class Turns:
+    """Runs turns. One for the whole service."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        personas: PersonaDirectory,
+        resolver: Resolver,
+        engines: Engines,
+        store: Store,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._personas = personas
+        self._resolver = resolver
+        self._engines = engines
+        self._store = store
+        zone = ZoneInfo(settings.timezone)
+        self._now = now or functools.partial(datetime.now, zone)
+        self._ending: dict[str, asyncio.Task[None]] = {}
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+
+    @property
+    def running(self) -> int:
+        """Turns that have been accepted and not ended."""
+        return self._running
+
+    async def run(self, request: TurnRequest) -> AsyncGenerator[AnyEvent, None]:
+        """The events of one turn. Never raises for a failure: that is its last event."""
+        turn = _Turn(request, self._now(), asyncio.get_running_loop().time())
+        self._running += 1
+        self._idle.clear()
+        ended = False
+        try:
+            async with contextlib.aclosing(self._events(turn)) as events:
+                async for event in events:
+                    if type(event) is Token:
+                        yield event
+                        continue
+                    ended = type(event) is Done or type(event) is Failed
+                    yield event
+        except MenagerieError as failure:
+            ended = True
+            yield await self._failed(turn, failure)
+        except Exception:
+            log.exception("turn.broke", turn=turn.id)
+            ended = True
+            yield await self._failed(turn, MenagerieError(ErrorCode.INTERNAL))
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+            if not ended:
+                self._end_in_background(turn, "cancelled", ErrorCode.TURN_CANCELLED)
+
+    async def drain(self, grace_s: float) -> None:
+        """Take no new turns, and wait for the running ones to end, `grace_s` seconds at most."""
+        self._stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self._idle.wait()
+
+    async def ended(self, turn: str) -> None:
+        """Wait until the end of a turn that was cancelled is stored."""
+        if task := self._ending.get(turn):
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Wait until the ends of all turns are stored."""
+        while self._ending:
+            await asyncio.gather(*self._ending.values(), return_exceptions=True)
+
+    async def _events(self, turn: _Turn) -> AsyncGenerator[AnyEvent, None]:
+        request = turn.request
+        if self._stopping:
+            raise MenagerieError(ErrorCode.STOPPING, retry_after=5.0)
+        persona = self._personas.get(request.persona)
+        if not request.prompt.strip():
+            raise MenagerieError(ErrorCode.PROMPT_EMPTY)
+        turn.resolution = resolution = await self._resolver.resolve(persona)
+        await self._accept(turn, persona, resolution)
+        yield Accepted(turn.id, turn.session, persona.name)
+        if resolution.wanted:
+            yield _notice(
+                "notice.model_substituted",
+                request.language,
+                wanted=resolution.wanted,
+                model=resolution.facts.name,
+            )
+        for number, one in enumerate(request.given, 1):
+            yield Source(number=number, kind=one.kind, passage=one.text[:500])
+        for attempt in range(_RETRIES + 1):
+            try:
+                async with contextlib.aclosing(self._answer(turn, persona, resolution)) as events:
+                    async for event in events:
+                        yield event
+                break
+            except MenagerieError as failure:
+                if turn.answer or attempt == _RETRIES or failure.code not in _WORTH_A_RETRY:
+                    raise
+                log.warning("turn.retried", turn=turn.id, failure=str(failure))
+        if turn.finish == "length" and request.compiled is None:
+            yield _notice("notice.answer_cut", request.language)
+        provenance = self._provenance(turn)
+        await self._finish(turn, "done", "", provenance)
+        yield Done(turn.id, turn.session, provenance)
+
+    async def _accept(self, turn: _Turn, persona: Persona, resolution: Resolution) -> None:
+        request = turn.request
+        system = ""
+        if request.session is None:
+            stuffing = await self._stuffing(persona, request.language)
+            imperative = persona.text("imperative", request.language)
+            system = system_prompt(imperative, stuffing, turn.started, request.language)
+        turn.conversation = await self._store.turns.accept(
+            TurnStart(
+                turn=turn.id,
+                session=request.session,
+                user=request.user,
+                persona=persona.name,
+                channel=request.channel,
+                language=request.language,
+                prompt=request.prompt,
+                at=turn.started,
+                system=system,
+                model=resolution.facts.name,
+            )
+        )
+
+    async def _answer(
+        self, turn: _Turn, persona: Persona, resolution: Resolution
+    ) -> AsyncGenerator[AnyEvent, None]:
+        """From the queue to the last token. What it learns goes into `turn`."""
+        language = turn.request.language
+        if self._engines.state(resolution.target) != "ready":
+            yield _notice("notice.model_loading", language)
+        async with self._engines.use(resolution.target) as engine:
+            fitted = await self._fit(turn, engine, resolution.window)
+            if fitted.dropped and not turn.dropped:
+                yield _notice("notice.history_dropped", language, count=fitted.dropped)
+            turn.dropped = fitted.dropped
+            ticket = engine.admission.enter(fitted.tokens + fitted.answer_tokens)
+            try:
+                async for waiting in self._queued(turn, ticket):
+                    yield waiting
+                chat = self._chat(turn, persona, engine, fitted)
+                async with contextlib.aclosing(chat) as chunks:
+                    async for chunk in chunks:
+                        if chunk.text:
+                            if not turn.answer:
+                                turn.first_token_ms = self._elapsed_ms(turn)
+                            turn.answer.append(chunk.text)
+                            yield Token(chunk.text)
+                        if chunk.finish:
+                            turn.finish = chunk.finish
+                            turn.usage = chunk.usage or turn.usage
+                        elif self._elapsed_ms(turn) > self._settings.turn_timeout * 1000:
+                            raise MenagerieError(ErrorCode.TURN_TIMEOUT)
+            finally:
+                ticket.release()
+
+    def _chat(
+        self, turn: _Turn, persona: Persona, engine: Engine, fitted: Fit
+    ) -> AsyncGenerator[Chunk, None]:
+        request = ChatRequest(
+            messages=for_template(fitted.messages, engine.takes_system),
+            max_tokens=fitted.answer_tokens,
+            temperature=persona.temperature,
+        )
+        compiled = turn.request.compiled
+        if compiled is None:
+            return engine.chat(request)
+        return constrained(engine.chat, request, compiled)
+
+    async def _fit(self, turn: _Turn, engine: Engine, window: int) -> Fit:
+        conversation = turn.conversation
+        assert conversation is not None
+        request = turn.request
+        last_at = conversation.last_at if len(conversation.messages) > 1 else None
+        content = user_message(request.prompt, request.given, turn.started, last_at, request.language)
+        system, *history = conversation.messages
+        system = await _counted(system, engine)
+        history = [await _counted(message, engine) for message in history]
+        turn.user = await _counted(Message("user", content), engine)
+        return fit(system, history, turn.user, window, self._settings.answer_tokens)
+
+    async def _queued(self, turn: _Turn, ticket: Ticket) -> AsyncGenerator[AnyEvent, None]:
+        while not ticket.granted:
+            yield Queued(ticket.position, round(ticket.expected_s, 1))
+            await ticket.moved(_TOLD_EVERY_S)
+            if self._elapsed_ms(turn) > self._settings.turn_timeout * 1000:
+                raise MenagerieError(ErrorCode.TURN_TIMEOUT)
+        turn.queued_ms = self._elapsed_ms(turn)
+
+    async def _stuffing(self, persona: Persona, language: Language) -> str:
+        where = persona.stuffing(language)
+        if not isinstance(where, Path):
+            return ""
+        try:
+            return await asyncio.to_thread(_read_text, where)
+        except OSError as failure:
+            log.warning("persona.stuffing_unreadable", persona=persona.name, failure=str(failure))
+            return ""
+
+    async def _failed(self, turn: _Turn, failure: MenagerieError) -> Failed:
+        if turn.conversation is not None:
+            try:
+                await self._finish(turn, "failed", failure.code.value, self._provenance(turn))
+            except MenagerieError as lost:
+                log.warning("turn.end_not_stored", turn=turn.id, failure=str(lost))
+        language = turn.request.language
+        return Failed(
+            code=failure.code.value,
+            message=failure.message(language),
+            turn=turn.id if turn.conversation else "",
+            session=turn.session,
+            retry_after=failure.retry_after,
+        )
+
+    def _end_in_background(self, turn: _Turn, outcome: Outcome, code: ErrorCode) -> None:
+        if turn.conversation is None:
+            return
+        task = asyncio.create_task(self._finish(turn, outcome, code.value, self._provenance(turn)))
+        self._ending[turn.id] = task
+        task.add_done_callback(functools.partial(self._ending_done, turn.id))
+
+    def _ending_done(self, turn: str, task: asyncio.Task[None]) -> None:
+        self._ending.pop(turn, None)
+        if not task.cancelled() and task.exception():
+            log.error("turn.end_not_stored", turn=turn, failure=repr(task.exception()))
+
+    async def _finish(self, turn: _Turn, outcome: Outcome, code: str, provenance: Provenance) -> None:
+        answer = "".join(turn.answer)
+        tokens = turn.usage.answer or None
+        await self._store.turns.finish(
+            turn.id,
+            TurnEnd(
+                outcome=outcome,
+                user=turn.user,
+                at=self._now(),
+                code=code,
+                answer=Message("assistant", answer, tokens) if answer else None,
+                provenance=msgspec.json.encode(provenance),
+                timings=provenance.timings,
+            ),
+        )
+
+    def _provenance(self, turn: _Turn) -> Provenance:
+        assert turn.resolution is not None
+        request = turn.request
+        return Provenance(
+            service=f"menagerie {__version__}",
+            persona=request.persona,
+            language=request.language,
+            model=self._resolver.with_hash(turn.resolution),
+            started=turn.started.isoformat(),
+            wanted_model=turn.resolution.wanted,
+            finish=turn.finish or "cancelled",
+            prompt_tokens=turn.usage.prompt,
+            cached_tokens=turn.usage.cached,
+            answer_tokens=turn.usage.answer,
+            dropped_messages=turn.dropped,
+            sources=tuple(
+                SourceFacts(number=number, kind=one.kind, characters=len(one.text))
+                for number, one in enumerate(request.given, 1)
+            ),
+            timings=Timings(
+                queued_ms=round(turn.queued_ms, 1),
+                first_token_ms=round(turn.first_token_ms, 1),
+                total_ms=round(self._elapsed_ms(turn), 1),
+            ),
+            schema=turn.schema,
+        )
+
+    @staticmethod
+    def _elapsed_ms(turn: _Turn) -> float:
+        return (asyncio.get_running_loop().time() - turn.clock) * 1000
+
+
+def _notice(key: str, language: Language, **values: object) -> Notice:
+    return Notice(key.removeprefix("notice."), text(key, language, **values))
+
+
+async def _counted(message: Message, engine: Engine) -> Message:
+    if message.tokens is not None:
+        return message
+    return Message(message.role, message.content, await engine.count(message.content))
+
+
+def _read_text(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.read(_LONGEST_STUFFING)

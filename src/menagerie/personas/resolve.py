@@ -1,0 +1,271 @@
+"""Which model really answers for a persona: its own, where it is installed or has an address; else the default one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+
+from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.provenance import ModelFacts
+from menagerie.engines.engine import Remote
+from menagerie.engines.plan import Load, Machine, ModelShape, Wish, plan
+from menagerie.engines.residency import Engines
+from menagerie.models.catalogue import Catalogue, InstalledModel
+from menagerie.models.wish import DEFAULT_MODEL, ModelWish
+from menagerie.personas.directory import PersonaDirectory
+from menagerie.personas.persona import Persona
+from menagerie.settings import Settings
+
+log = structlog.get_logger("menagerie.personas")
+
+_FRESH_SECONDS: Final = 5.0
+_DEFAULT_ENGINE: Final = "default"
+
+
+class Resolution(msgspec.Struct, frozen=True):
+    """Where a persona's turns go. `wanted` names its own model where another one answers instead of it."""
+
+    target: Load | Remote
+    facts: ModelFacts
+    window: int
+    """Tokens that one conversation with this persona may use."""
+    wanted: str = ""
+
+
+class Description(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the directory and `/describe` tell of the model that answers now."""
+
+    name: str
+    file: str = ""
+    sha256: str = ""
+    quantization: str = ""
+    parameters: str = ""
+    licence: str = ""
+    source: str = ""
+    substituted: bool = msgspec.field(default=False)
+    wanted: str = ""
+    state: str = "absent"
+
+
+class Resolver:
+    """Resolves personas to engines. What is installed is looked at again every few seconds, in a thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        personas: PersonaDirectory,
+        catalogue: Catalogue,
+        engines: Engines,
+        machine: Machine,
+    ) -> None:
+        self._settings = settings
+        self._personas = personas
+        self._catalogue = catalogue
+        self._engines = engines
+        self._machine = machine
+        self._known: dict[str, Resolution | MenagerieError] = {}
+        self._known_for: tuple[Persona, ...] = ()
+        self._known_at = float("-inf")
+        self._refreshing: asyncio.Task[None] | None = None
+        self._hashes: dict[str, str] = {}
+        self._hashing: dict[str, asyncio.Task[None]] = {}
+
+    async def resolve(self, persona: Persona) -> Resolution:
+        """Where `persona` answers. Raises `model.missing`, `model.unknown` or `model.broken`."""
+        personas = self._personas.all()
+        if personas != self._known_for and personas is not self._known_for:
+            await self._refresh()
+        elif time.monotonic() - self._known_at > _FRESH_SECONDS:
+            self._refresh_soon()
+        found = self._known.get(persona.name)
+        if found is None:
+            raise MenagerieError(ErrorCode.PERSONA_UNKNOWN, name=persona.name)
+        if isinstance(found, MenagerieError):
+            raise found
+        return found
+
+    async def describe(self, persona: Persona) -> Description:
+        """The model that answers for `persona`, for people; `state` is `missing` where none can."""
+        try:
+            resolution = await self.resolve(persona)
+        except MenagerieError:
+            wanted = persona.model_wish or DEFAULT_MODEL
+            return Description(name="", wanted=wanted.label, state="missing")
+        facts = self.with_hash(resolution)
+        return Description(
+            name=facts.name,
+            file=facts.file,
+            sha256=facts.sha256,
+            quantization=facts.quantization,
+            parameters=facts.parameters,
+            licence=facts.licence,
+            source=facts.source,
+            substituted=bool(resolution.wanted),
+            wanted=resolution.wanted,
+            state=self._engines.state(resolution.target),
+        )
+
+    def with_hash(self, resolution: Resolution) -> ModelFacts:
+        """The facts of a resolution, with the file's hash once it is known. Hashing goes on in the background."""
+        facts, target = resolution.facts, resolution.target
+        if facts.sha256 or not isinstance(target, Load):
+            return facts
+        known = self._hashes.get(target.model)
+        if known:
+            return msgspec.structs.replace(facts, sha256=known)
+        if target.model not in self._hashing:
+            self._hashing[target.model] = asyncio.create_task(self._hash(target.model), name="model-hash")
+        return facts
+
+    async def close(self) -> None:
+        """Stop what goes on in the background."""
+        tasks = [*self._hashing.values(), *([self._refreshing] if self._refreshing else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _hash(self, path: str) -> None:
+        for model in await asyncio.to_thread(self._catalogue.installed):
+            if str(model.path) == path:
+                self._hashes[path] = await self._catalogue.sha256(model)
+                return
+
+    def _refresh_soon(self) -> None:
+        if self._refreshing is None:
+            self._refreshing = asyncio.create_task(self._refresh(), name="resolve")
+            self._refreshing.add_done_callback(self._refreshed)
+
+    def _refreshed(self, task: asyncio.Task[None]) -> None:
+        self._refreshing = None
+        if not task.cancelled() and task.exception():
+            log.error("resolve.failed", failure=repr(task.exception()))
+
+    async def _refresh(self) -> None:
+        personas = self._personas.all()
+        self._known = await asyncio.to_thread(self._resolve_all, personas)
+        self._known_for = personas
+        self._known_at = time.monotonic()
+
+    def _resolve_all(self, personas: Iterable[Persona]) -> dict[str, Resolution | MenagerieError]:
+        found: dict[str, Resolution | MenagerieError] = {}
+        local: list[tuple[Persona, InstalledModel, str]] = []
+        for persona in personas:
+            try:
+                remote = self._remote(persona)
+                if remote is not None:
+                    found[persona.name] = remote
+                    continue
+                model, wanted = self._installed(persona)
+                if isinstance(model, Remote):
+                    found[persona.name] = _remote_resolution(model, persona, wanted)
+                else:
+                    local.append((persona, model, wanted))
+            except MenagerieError as failure:
+                found[persona.name] = failure
+        windows: dict[tuple[object, ...], int] = {}
+        for persona, model, _ in local:
+            key = _load_key(persona, model)
+            windows[key] = max(windows.get(key, 0), persona.context_window)
+        for persona, model, wanted in local:
+            found[persona.name] = self._local(persona, model, wanted, windows[_load_key(persona, model)])
+        return found
+
+    def _remote(self, persona: Persona) -> Resolution | None:
+        if persona.engine_url:
+            name = urlsplit(persona.engine_url).netloc.rpartition("@")[2]
+            slots = self._settings.engine_slots or 8
+            remote = Remote(name, persona.engine_url, "", "", slots, persona.context_window)
+            return _remote_resolution(remote, persona, "")
+        if persona.engine:
+            configured = self._configured(persona.engine)
+            if configured is None:
+                raise MenagerieError(ErrorCode.MODEL_UNKNOWN, model=persona.engine)
+            return _remote_resolution(configured, persona, "")
+        return None
+
+    def _configured(self, name: str) -> Remote | None:
+        engine = self._settings.engines.get(name.lower())
+        if engine is None:
+            return None
+        key = engine.key.get_secret_value()
+        return Remote(name.lower(), engine.url, engine.model, key, engine.slots, engine.window)
+
+    def _installed(self, persona: Persona) -> tuple[InstalledModel | Remote, str]:
+        """The model on the disk, or the default engine, and the label of the own model if it is neither."""
+        own = persona.model_wish
+        if own is not None:
+            model = self._catalogue.find(own)
+            if model is not None:
+                return model, ""
+            if self._settings.model_fallback == "off":
+                raise _missing(persona.name, own)
+        wanted = own.label if own is not None else ""
+        default = self._configured(_DEFAULT_ENGINE)
+        if default is not None:
+            return default, wanted
+        for wish in self._defaults():
+            model = self._catalogue.find(wish)
+            if model is not None:
+                return model, wanted
+        raise _missing(persona.name, own or DEFAULT_MODEL)
+
+    def _defaults(self) -> list[ModelWish]:
+        wishes = []
+        if self._settings.llm_huggingface_repo:
+            repo, glob = self._settings.llm_huggingface_repo, self._settings.llm_huggingface_file
+            wishes.append(ModelWish(kind="hub", repo=repo, filename=glob))
+        return [*wishes, DEFAULT_MODEL]
+
+    def _local(self, persona: Persona, model: InstalledModel, wanted: str, window: int) -> Resolution:
+        header = model.header
+        shape = ModelShape(header.weights_bytes, header.kv_bytes_per_token, header.context_length)
+        wish = Wish(
+            window=window,
+            slots=self._settings.engine_slots,
+            threads=persona.cpu_threads,
+            gpu_layers=persona.gpu_layers,
+            flash_attention=persona.flash_attention,
+            cache_mib=self._settings.prompt_cache,
+            memory_mib=self._settings.engine_memory,
+        )
+        load = plan(str(model.path), model.name, shape, wish, self._machine)
+        facts = ModelFacts(
+            name=header.name or model.name,
+            file=model.path.name,
+            sha256=model.sha256,
+            architecture=header.architecture,
+            quantization=header.quantization,
+            parameters=_in_words(header.parameters),
+            licence=header.licence,
+            source=model.source,
+        )
+        return Resolution(load, facts, min(persona.context_window, load.window), wanted)
+
+
+def _load_key(persona: Persona, model: InstalledModel) -> tuple[object, ...]:
+    """All that makes two loads of the same weights different, but for the window: the widest one serves all."""
+    return model.path, persona.gpu_layers, persona.cpu_threads, persona.flash_attention
+
+
+def _remote_resolution(remote: Remote, persona: Persona, wanted: str) -> Resolution:
+    facts = ModelFacts(name=remote.model or remote.name, source=f"engine:{remote.name}")
+    return Resolution(remote, facts, min(persona.context_window, remote.window), wanted)
+
+
+def _missing(persona: str, wish: ModelWish) -> MenagerieError:
+    return MenagerieError(
+        ErrorCode.MODEL_MISSING, model=wish.label, command=f"menagerie models pull {persona}"
+    )
+
+
+def _in_words(parameters: int) -> str:
+    for size, unit in ((10**9, "B"), (10**6, "M")):
+        if parameters >= size:
+            return f"{parameters / size:.3g} {unit}"
+    return str(parameters or "")

@@ -1,0 +1,121 @@
+"""How a turn's events travel over a websocket: as the plain frames of the README, or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+import msgspec
+
+from menagerie.conversation.frames import Frame, parse
+from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.events import AnyEvent, Done, Failed, Notice, Token
+from menagerie.grounding.given import Given, GivenKind
+
+EVENTS: Final = "menagerie.events.v1"
+"""The subprotocol whose frames are JSON events."""
+
+_END: Final = "<END"
+_TOLD_IN_PLAIN: Final = frozenset({"history_dropped", "answer_cut"})
+"""Notices that change what an answer means; the others are for pages."""
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """The client wants the running answer to stop."""
+
+
+class Codec(Protocol):
+    """One way to speak on a socket."""
+
+    def decode(self, text: str) -> Frame | Cancel:
+        """What the client sent. Raises `MenagerieError` for what cannot be understood."""
+        ...
+
+    def encode(self, event: AnyEvent) -> Iterator[str]:
+        """The frames that tell of an event, none for one that this way does not tell."""
+        ...
+
+
+class PlainCodec:
+    """Frames in are prompts, frames out are pieces of the answer, `<END>` ends a turn: `<END id>` on a socket that
+    has asked for session ids with a `|SESSION|` prefix."""
+
+    def __init__(self) -> None:
+        self._tells_ids = False
+        self._answering = False
+
+    def decode(self, text: str) -> Frame:
+        """The prompt and its prefixes."""
+        frame = parse(text)
+        self._tells_ids = self._tells_ids or frame.session is not None
+        return frame
+
+    def encode(self, event: AnyEvent) -> Iterator[str]:
+        """A token is a frame. A model's own `<END` is cut in two: no frame but ours contains it."""
+        match event:
+            case Token(text=text):
+                self._answering = True
+                yield from _without_end(text) if "<" in text else (text,)
+            case Notice(code=code, text=text) if code in _TOLD_IN_PLAIN:
+                yield f"\n\n{text}" if self._answering else f"{text}\n\n"
+            case Done(session=session):
+                self._answering = False
+                yield self._end(session)
+            case Failed(code=code, message=message, session=session):
+                yield f"\n\n{message} [{code}]" if self._answering else f"{message} [{code}]"
+                self._answering = False
+                yield self._end(session)
+
+    def _end(self, session: str) -> str:
+        return f"{_END} {session}>" if self._tells_ids and session else f"{_END}>"
+
+
+class _GivenText(msgspec.Struct, forbid_unknown_fields=True):
+    kind: GivenKind
+    text: str
+
+
+class _Request(msgspec.Struct, forbid_unknown_fields=True):
+    prompt: str | None = None
+    session: str | None = None
+    given: list[_GivenText] = []
+    cancel: bool = False
+
+
+class EventsCodec:
+    """`menagerie.events.v1`: JSON both ways, one event a frame.
+
+    In: `{"prompt": …, "session": id, "given": [{"kind": "context"|"content", "text": …}]}` or `{"cancel": true}`.
+    Without `session` the socket's conversation goes on; an empty one begins another.
+    """
+
+    def __init__(self) -> None:
+        self._decode = msgspec.json.Decoder(_Request).decode
+        self._encode = msgspec.json.Encoder().encode
+
+    def decode(self, text: str) -> Frame | Cancel:
+        """A prompt, or the wish to stop."""
+        try:
+            request = self._decode(text)
+        except (msgspec.DecodeError, RecursionError) as failure:
+            raise MenagerieError(ErrorCode.FRAME_INVALID) from failure
+        if request.cancel:
+            return Cancel()
+        if request.prompt is None:
+            raise MenagerieError(ErrorCode.FRAME_INVALID)
+        given = tuple(Given(one.kind, one.text) for one in request.given if one.text.strip())
+        return Frame(request.prompt, request.session, given)
+
+    def encode(self, event: AnyEvent) -> Iterator[str]:
+        """Every event is told."""
+        yield self._encode(event).decode()
+
+
+def _without_end(text: str) -> Iterator[str]:
+    head, *rest = text.split(_END)
+    if head or not rest:
+        yield head + "<" if rest else head
+    elif rest:
+        yield "<"
+    for index, piece in enumerate(rest):
+        yield _END[1:] + piece + ("<" if index + 1 < len(rest) else "")

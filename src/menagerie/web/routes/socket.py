@@ -1,0 +1,193 @@
+"""`/gpt-socket/<persona>`: prompts in, answers out, several on one socket, in either way of speaking."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+import structlog
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+
+from menagerie.conversation.frames import Frame
+from menagerie.conversation.turn import TurnRequest
+from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.events import Accepted, AnyEvent, Failed
+from menagerie.core.identity import User
+from menagerie.locales import Language
+from menagerie.web.codecs import EVENTS, Cancel, Codec, EventsCodec, PlainCodec
+from menagerie.web.errors import refuse
+from menagerie.web.identity import identify
+from menagerie.web.language import language_of
+from menagerie.web.services import Services, services_of
+
+router = APIRouter()
+log = structlog.get_logger("menagerie.socket")
+
+_MOST_WAITING: Final = 8
+"""Prompts that a client may send ahead; with more, the socket is read on only when one is answered."""
+_CLOSE_TOO_SLOW: Final = 1008
+_CLOSE_IDLE: Final = 1000
+
+
+@router.websocket("/gpt-socket/{persona}")
+async def gpt_socket(socket: WebSocket, persona: str) -> None:
+    """Serve one socket. A persona that does not exist is refused before the handshake is complete."""
+    services = services_of(socket)
+    language = language_of(socket, services.settings)
+    try:
+        name = services.personas.get(persona).name
+    except MenagerieError as unknown:
+        await socket.send_denial_response(refuse(socket, unknown, language))
+        return
+    speaks_events = EVENTS in socket.scope.get("subprotocols", ())
+    await socket.accept(subprotocol=EVENTS if speaks_events else None)
+    user = identify(socket, services.settings)
+    codec: Codec = EventsCodec() if speaks_events else PlainCodec()
+    await _Connection(socket, services, name, user, language, codec).serve()
+
+
+class _Connection:
+    """One socket: a task that reads, and one that answers what was read, in order."""
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        services: Services,
+        persona: str,
+        user: User,
+        language: Language,
+        codec: Codec,
+    ) -> None:
+        self._socket = socket
+        self._services = services
+        self._settings = services.settings
+        self._persona = persona
+        self._user = user
+        self._language = language
+        self._codec = codec
+        self._inbox: asyncio.Queue[Frame | MenagerieError] = asyncio.Queue(_MOST_WAITING)
+        self._session: str | None = None
+        self._turn: asyncio.Task[None] | None = None
+        self._accepted: Accepted | None = None
+        self._cancelled = False
+        self._sending_since: float | None = None
+
+    async def serve(self) -> None:
+        """Until the client goes away, is silent for too long, or does not take what it asked for."""
+        reading = asyncio.create_task(self._read(), name="socket-read")
+        answering = asyncio.create_task(self._answer(), name="socket-answer")
+        try:
+            await asyncio.wait({reading, answering}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (reading, answering):
+                task.cancel()
+            for outcome in await asyncio.gather(reading, answering, return_exceptions=True):
+                if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect):
+                    log.error("socket.broke", failure=repr(outcome))
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            try:
+                received = self._decoded(message)
+            except MenagerieError as failure:
+                await self._inbox.put(failure)
+                continue
+            if isinstance(received, Cancel):
+                if self._turn is not None:
+                    self._cancelled = True
+                    self._turn.cancel()
+            else:
+                await self._inbox.put(received)
+
+    def _decoded(self, message: dict[str, object]) -> Frame | Cancel:
+        text = message.get("text")
+        if not isinstance(text, str):
+            raise MenagerieError(ErrorCode.FRAME_BINARY)
+        limit = self._settings.max_frame
+        if len(text) > limit or (len(text) * 4 > limit and len(text.encode("utf-8", "replace")) > limit):
+            raise MenagerieError(ErrorCode.FRAME_TOO_LARGE, limit=limit)
+        return self._codec.decode(text)
+
+    async def _answer(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.idle_timeout):
+                    received = await self._inbox.get()
+            except TimeoutError:
+                await self._close(_CLOSE_IDLE, ErrorCode.IDLE)
+                return
+            if isinstance(received, MenagerieError):
+                await self._tell(self._failure(received))
+            elif not await self._run_watched(received):
+                await self._close(_CLOSE_TOO_SLOW, ErrorCode.CLIENT_TOO_SLOW)
+                return
+
+    async def _run_watched(self, frame: Frame) -> bool:
+        """Run one turn; False if the client stopped taking what it is sent, for which nobody waits."""
+        patience = self._settings.send_timeout
+        self._accepted, self._cancelled = None, False
+        self._turn = turn = asyncio.create_task(self._run(frame), name="socket-turn")
+        try:
+            while not turn.done():
+                await asyncio.wait({turn}, timeout=patience / 2)
+                since = self._sending_since
+                if since is not None and asyncio.get_running_loop().time() - since > patience:
+                    return False
+        finally:
+            self._turn = None
+            turn.cancel()
+            await asyncio.gather(turn, return_exceptions=True)
+        if turn.cancelled():
+            if not self._cancelled:
+                raise asyncio.CancelledError
+            if self._accepted:
+                await self._services.turns.ended(self._accepted.turn)
+            await self._tell(self._failure(MenagerieError(ErrorCode.TURN_CANCELLED)))
+            return True
+        turn.result()
+        return True
+
+    async def _run(self, frame: Frame) -> None:
+        session = self._session if frame.session is None else frame.session or None
+        request = TurnRequest(
+            persona=self._persona,
+            prompt=frame.prompt,
+            user=self._user,
+            language=self._language,
+            channel="socket",
+            session=session,
+            given=frame.given,
+        )
+        async with contextlib.aclosing(self._services.turns.run(request)) as events:
+            async for event in events:
+                if isinstance(event, Accepted):
+                    self._accepted = event
+                    self._session = event.session
+                await self._tell(event)
+
+    async def _tell(self, event: AnyEvent) -> None:
+        for frame in self._codec.encode(event):
+            self._sending_since = asyncio.get_running_loop().time()
+            await self._socket.send_text(frame)
+        self._sending_since = None
+
+    async def _close(self, status: int, code: ErrorCode) -> None:
+        with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+            async with asyncio.timeout(1.0):
+                if code is ErrorCode.IDLE:
+                    await self._tell(self._failure(MenagerieError(code)))
+                await self._socket.close(status, code.value)
+
+    def _failure(self, failure: MenagerieError) -> Failed:
+        accepted = self._accepted
+        return Failed(
+            code=failure.code.value,
+            message=failure.message(self._language),
+            turn=accepted.turn if accepted else "",
+            session=self._session or "",
+            retry_after=failure.retry_after,
+        )
