@@ -1,0 +1,97 @@
+"""The static files of the pages: read once, served from memory under an address that names their content."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import mimetypes
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+FOREVER: Final = "public, max-age=31536000, immutable"
+CHECK_FIRST: Final = "public, no-cache"
+MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One static file: its bytes, the same compressed, and its entity tag."""
+
+    content: bytes
+    compressed: bytes
+    media_type: str
+    etag: str
+
+
+class Assets:
+    """All files below `folder`. Only what is there at the start can be asked for, so no path leads outside.
+
+    An address is `/static/<version>/<name>`: modules import one another by relative addresses, and all of them
+    change together when any of them does.
+    """
+
+    def __init__(self, folder: Traversable) -> None:
+        self._assets = {name: _read(entry) for name, entry in _files(folder)}
+        digest = hashlib.sha256()
+        for name, asset in sorted(self._assets.items()):
+            digest.update(f"{name}\0{asset.etag}\0".encode())
+        self.version: str = digest.hexdigest()[:12]
+
+    def url(self, name: str) -> str:
+        """The address of a file; `KeyError` where there is none: a defect of ours."""
+        if name not in self._assets:
+            raise KeyError(name)
+        return f"/static/{self.version}/{name}"
+
+    def respond(self, request: Request, version: str, name: str) -> Response | None:
+        """The file, or 304 where the client has it, or None where there is no such file.
+
+        A page from before an update still finds its files under the old version, but must ask again each time.
+        """
+        asset = self._assets.get(name)
+        if asset is None:
+            return None
+        headers = {
+            "Cache-Control": FOREVER if version == self.version else CHECK_FIRST,
+            "ETag": asset.etag,
+            "Vary": "Accept-Encoding",
+        }
+        if asset.etag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            return Response(asset.compressed, media_type=asset.media_type, headers=headers)
+        return Response(asset.content, media_type=asset.media_type, headers=headers)
+
+
+@cache
+def assets() -> Assets:
+    """The files that come with the service."""
+    return Assets(resources.files("menagerie.web").joinpath("static"))
+
+
+def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _files(entry, f"{prefix}{entry.name}/")
+        else:
+            yield prefix + entry.name, entry
+
+
+def _read(entry: Traversable) -> Asset:
+    content = entry.read_bytes()
+    suffix = entry.name[entry.name.rfind(".") :]
+    media_type = MEDIA_TYPES.get(suffix) or mimetypes.guess_type(entry.name)[0] or "application/octet-stream"
+    return Asset(
+        content=content,
+        compressed=gzip.compress(content, mtime=0),
+        media_type=media_type,
+        etag=f'"{hashlib.sha256(content).hexdigest()[:20]}"',
+    )

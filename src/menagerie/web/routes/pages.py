@@ -1,0 +1,151 @@
+"""The pages: the directory of personas, a conversation with one, what this service is, and the static files."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.grounding.given import Given
+from menagerie.locales import LANGUAGES, Language, text
+from menagerie.web.assets import assets
+from menagerie.web.cards import card, directory
+from menagerie.web.form_turn import FormTurn
+from menagerie.web.identity import identify
+from menagerie.web.language import language_of
+from menagerie.web.pages import page_texts, render, render_live
+from menagerie.web.services import Services, services_of
+
+READ: Final = ["GET", "HEAD"]
+MAX_QUERY: Final = 200
+
+router = APIRouter(include_in_schema=False)
+_in_language = APIRouter()
+
+
+def language_in_path(request: Request) -> Language:
+    """The language that an address begins with: `/en/…` or `/fr/…`."""
+    first = request.url.path.split("/", 2)[1]
+    return next(language for language in LANGUAGES if language == first)
+
+
+Serving = Annotated[Services, Depends(services_of)]
+PathLanguage = Annotated[Language, Depends(language_in_path)]
+
+
+@router.api_route("/", methods=READ)
+async def start(request: Request) -> Response:
+    """On to the directory."""
+    return _redirect("/chat", request)
+
+
+@router.api_route("/chat", methods=READ)
+@router.api_route("/about", methods=READ)
+async def by_language(request: Request, services: Serving) -> Response:
+    """On to the same page in the caller's language."""
+    return _redirect(f"/{language_of(request, services.settings)}{request.url.path}", request)
+
+
+@router.api_route("/chat/{persona}", methods=READ)
+async def chat_by_language(request: Request, services: Serving, persona: str) -> Response:
+    """On to the persona's page in the caller's language; `persona.unknown` (404) where there is none."""
+    name = quote(services.personas.get(persona).name, safe="@+")
+    return _redirect(f"/{language_of(request, services.settings)}/chat/{name}", request)
+
+
+@router.api_route("/favicon.ico", methods=READ)
+async def favicon() -> Response:
+    """For clients that ask without having read a page."""
+    return RedirectResponse(assets().url("mark.svg"), status_code=302)
+
+
+@router.api_route("/static/{version}/{name:path}", methods=READ)
+async def static(request: Request, version: str, name: str) -> Response:
+    """A static file; for ever under the current version, else with a question each time."""
+    response = assets().respond(request, version, name)
+    if response is None:
+        raise MenagerieError(ErrorCode.NOT_FOUND)
+    return response
+
+
+@_in_language.api_route("", methods=READ)
+async def start_in_language(request: Request, language: PathLanguage) -> Response:
+    """On to the directory in this language."""
+    return _redirect(f"/{language}/chat", request)
+
+
+@_in_language.api_route("/chat", methods=READ)
+async def personas(
+    request: Request,
+    services: Serving,
+    language: PathLanguage,
+    q: Annotated[str, Query(max_length=MAX_QUERY)] = "",
+) -> Response:
+    """The directory of personas; `q` are words to look for."""
+    found = directory(services, language, q)
+    everyone = sum(not persona.hidden for persona in services.personas.all())
+    return render(request, "directory.html", language, cards=found, everyone=everyone, query=q)
+
+
+@_in_language.api_route("/chat/{persona}", methods=READ)
+async def chat(request: Request, services: Serving, language: PathLanguage, persona: str) -> Response:
+    """The page on which to talk with a persona."""
+    shown = card(services, services.personas.get(persona), language)
+    return render(request, "chat.html", language, card=shown, turn=None, script=_script(shown.name, language))
+
+
+@_in_language.post("/chat/{persona}")
+async def chat_by_form(
+    request: Request,
+    services: Serving,
+    language: PathLanguage,
+    persona: str,
+    prompt: Annotated[str, Form()] = "",
+    session: Annotated[str, Form()] = "",
+    context: Annotated[str, Form()] = "",
+) -> Response:
+    """One turn for a browser without scripts: the same page, the answer shown as it comes."""
+    shown = card(services, services.personas.get(persona), language)
+    turn = FormTurn(
+        services.turns,
+        persona=shown.name,
+        prompt=prompt,
+        user=identify(request, services.settings),
+        language=language,
+        session=session or None,
+        given=(Given(kind="context", text=context),) if context.strip() else (),
+    )
+    return render_live(
+        request, "chat.html", language, card=shown, turn=turn, script=_script(shown.name, language)
+    )
+
+
+@_in_language.api_route("/about", methods=READ)
+async def about(request: Request, language: PathLanguage) -> Response:
+    """What this service is, the privacy notice, the accessibility statement."""
+    return render(request, "about.html", language)
+
+
+def _script(persona: str, language: Language) -> dict[str, object]:
+    """What the script of the chat page needs to know."""
+    return {
+        "persona": persona,
+        "language": language,
+        "socket": f"/gpt-socket/{quote(persona, safe='@+')}?lang={language}",
+        "texts": page_texts("page.live.", language),
+        "pageTitle": text("page.title", language, page=text("page.chat.title", language)),
+    }
+
+
+def _redirect(path: str, request: Request) -> Response:
+    query = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != "lang"])
+    address = f"{path}?{query}" if query else path
+    headers = {"Vary": "Accept-Language, Cookie", "Cache-Control": "private, no-cache"}
+    return RedirectResponse(address, status_code=307, headers=headers)
+
+
+for _language in LANGUAGES:
+    router.include_router(_in_language, prefix=f"/{_language}")
