@@ -1,0 +1,115 @@
+"""The store: sessions, the record of every turn, and the log of everything that happened."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy import URL, Connection, insert, make_url
+from sqlalchemy.exc import ArgumentError
+
+from menagerie.store import schema
+from menagerie.store.connections import Database
+from menagerie.store.failures import Reason, StoreUnavailableError, unavailable
+from menagerie.store.log import Log
+from menagerie.store.sessions import Sessions
+from menagerie.store.tables import generated_key, instances
+from menagerie.store.turns import Turns
+
+log = structlog.get_logger(__name__)
+
+FILE_NAME: Final = "menagerie.sqlite3"
+WATCH_S: Final = 15.0
+
+
+class Store:
+    """An open store. Its parts raise `MenagerieError` only; what the database said goes to the log."""
+
+    def __init__(self, database: Database, instance: int) -> None:
+        self._database = database
+        self._instance = instance
+        self.log = Log(database)
+        self.sessions = Sessions(database)
+        self.turns = Turns(database, self.log, instance)
+        self._watch = asyncio.create_task(self._keep_watch()) if database.keeps_watch else None
+
+    @classmethod
+    async def open(cls, url: str, data: Path) -> Store:
+        """Open the store at `url` (`sqlite:///path` or `postgresql://user:password@host/name`); without one,
+        the SQLite file in the folder `data`. Creates it and brings its tables up to date.
+
+        Raises `StoreUnavailableError`, whose text names the place and the reason.
+        """
+        address = _parse(url, data)
+        place = _place(address)
+        try:
+            database = await _open(address)
+            try:
+                await database.write(schema.upgrade)
+                instance = await database.write(_register)
+                await database.claim(instance)
+            except BaseException:
+                await database.close()
+                raise
+        except StoreUnavailableError as failure:
+            raise failure.at(place) from failure
+        return cls(database, instance)
+
+    async def close(self) -> None:
+        """Write what waits, and let go of the database. The second time it does nothing."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait({self._watch})
+        await self.turns.close()
+        await self.log.close()
+        await self._database.close()
+
+    async def _keep_watch(self) -> None:
+        """Stay known as alive, and end the turns of services that no longer are."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            try:
+                await self._database.claim(self._instance)
+                await self.turns.close_interrupted()
+            except StoreUnavailableError as failure:
+                log.warning("store_watch_failed", reason=failure.reason.value)
+
+
+async def _open(address: URL) -> Database:
+    kind = address.get_backend_name()
+    if kind == "sqlite":
+        from menagerie.store.sqlite import Sqlite
+
+        return await Sqlite.open(Path(address.database or ""))
+    try:
+        from menagerie.store.postgres import Postgres
+    except ModuleNotFoundError as failure:
+        raise unavailable(failure) from failure
+    return await Postgres.open(address)
+
+
+def _parse(url: str, data: Path) -> URL:
+    if not url:
+        return URL.create("sqlite", database=str(data / FILE_NAME))
+    try:
+        address = make_url(url.replace("postgres://", "postgresql://", 1))
+    except ArgumentError as failure:
+        raise StoreUnavailableError(Reason.ADDRESS, "MENAGERIE_DATABASE") from failure
+    kind = address.get_backend_name()
+    named = address.database not in (None, "", ":memory:")
+    if not named or kind not in ("sqlite", "postgresql"):
+        raise StoreUnavailableError(Reason.ADDRESS, "MENAGERIE_DATABASE")
+    return address
+
+
+def _place(address: URL) -> str:
+    if address.get_backend_name() == "sqlite":
+        return str(address.database)
+    return address.set(query={}).render_as_string(hide_password=True)
+
+
+def _register(connection: Connection) -> int:
+    return generated_key(connection.execute(insert(instances), {"started": datetime.now(UTC)}))

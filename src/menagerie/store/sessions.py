@@ -1,0 +1,141 @@
+"""Sessions: conversations that belong to whoever began them, and can be taken up again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
+
+from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.identity import User
+from menagerie.core.messages import Message
+from menagerie.store.connections import Database
+from menagerie.store.tables import messages, sessions, turns
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A session as a turn finds it: the system prompt first, then its history, without the new prompt."""
+
+    session: str
+    persona: str
+    messages: tuple[Message, ...]
+    started: datetime
+    last_at: datetime
+
+
+class SessionSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A session in a list. `length` counts the messages said."""
+
+    session: str
+    persona: str
+    language: str
+    title: str | None
+    started: datetime
+    last_at: datetime
+    length: int
+
+
+class Sessions:
+    """The sessions of a store. A session of somebody else behaves as if it did not exist."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, session: str, user: User) -> Conversation:
+        """The session with all that was said in it. Raises `session.unknown`."""
+
+        def work(connection: Connection) -> Conversation:
+            return conversation(connection, owned(connection, session, user))
+
+        return await self._database.read(work)
+
+    async def list(self, owner: User, limit: int = 100) -> tuple[SessionSummary, ...]:
+        """At most `limit` sessions of `owner`, the one last active first.
+
+        Nobody in particular has no list: whoever knows the id of an anonymous session may go on with it, and
+        the ids must not be told to everybody.
+        """
+        if not owner.names:
+            return ()
+        rows = await self._database.read(
+            lambda connection: (
+                connection.execute(_LIST, {"names": list(owner.names), "limit": limit}).mappings().all()
+            )
+        )
+        return tuple(SessionSummary(**row) for row in rows)
+
+    async def delete(self, session: str, user: User) -> None:
+        """Forget all that was said in a session; the records of its turns stay, without their prompts.
+
+        Raises `session.unknown`. A turn that is running in it ends without being added to anything.
+        """
+
+        def work(connection: Connection) -> None:
+            found = owned(connection, session, user)
+            connection.execute(_BLANK, {"session_id": session})
+            connection.execute(_DELETE, {"session_key": found["key"]})
+
+        await self._database.write(work)
+
+
+def owned(connection: Connection, session: str, user: User) -> RowMapping:
+    """The row of a session that belongs to `user`. Raises `session.unknown`, whether it is somebody else's or
+    there is none."""
+    found = connection.execute(_GET, {"session_id": session}).mappings().one_or_none()
+    if found is None or not user.owns(found["owner"]):
+        raise MenagerieError(ErrorCode.SESSION_UNKNOWN)
+    return found
+
+
+def conversation(connection: Connection, session: RowMapping) -> Conversation:
+    """The conversation of a session's row."""
+    said = connection.execute(_HISTORY, {"session_key": session["key"]}).all()
+    return Conversation(
+        session=session["id"],
+        persona=session["persona"],
+        messages=(*opening(session["system"]), *(Message(*row) for row in said)),
+        started=session["started"],
+        last_at=session["last_at"],
+    )
+
+
+def opening(system: str) -> tuple[Message, ...]:
+    """How a conversation begins, in the mind of the model."""
+    return (Message("system", system),) if system else ()
+
+
+_GET: Final = select(
+    sessions.c.key,
+    sessions.c.id,
+    sessions.c.owner,
+    sessions.c.persona,
+    sessions.c.system,
+    sessions.c.started,
+    sessions.c.last_at,
+).where(sessions.c.id == bindparam("session_id"))
+
+_HISTORY: Final = (
+    select(messages.c.role, messages.c.content, messages.c.tokens)
+    .where(messages.c.session == bindparam("session_key"))
+    .order_by(messages.c.position)
+)
+
+_LIST: Final = (
+    select(
+        sessions.c.id.label("session"),
+        sessions.c.persona,
+        sessions.c.language,
+        sessions.c.title,
+        sessions.c.started,
+        sessions.c.last_at,
+        sessions.c.length,
+    )
+    .where(sessions.c.owner.in_(bindparam("names", expanding=True)))
+    .order_by(sessions.c.last_turn.desc(), sessions.c.key.desc())
+    .limit(bindparam("limit"))
+)
+
+_BLANK: Final = update(turns).where(turns.c.session == bindparam("session_id")).values(prompt="")
+_DELETE: Final = delete(sessions).where(sessions.c.key == bindparam("session_key"))
