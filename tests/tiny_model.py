@@ -19,7 +19,8 @@ HEADS: Final = 4
 FEED_FORWARD: Final = 128
 
 CHATML: Final = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 
@@ -30,8 +31,8 @@ Matrix = numpy.typing.NDArray[numpy.float32]
 
 
 def byte_characters() -> list[str]:
-    """The 256 characters by which a byte-level BPE vocabulary writes bytes: printable ones stand for themselves,
-    the others for code points from 256 on (the mapping of GPT-2)."""
+    """The 256 characters by which a byte-level BPE vocabulary writes bytes: printable ones stand for
+    themselves, the others for code points from 256 on (the mapping of GPT-2)."""
     printable = {
         *range(ord("!"), ord("~") + 1),
         *range(ord("¡"), ord("¬") + 1),
@@ -57,8 +58,8 @@ def write_tiny_model(
 ) -> Path:
     """Write the model as GGUF to `path` and give the path back. The same arguments give the same bytes.
 
-    `pad_bytes` of noise at the end of the file make it longer without changing the model. `end_bias` is added to
-    the logit of the token that ends an answer: -100 never ends, 100 ends at once.
+    `pad_bytes` of noise at the end of the file make it longer without changing the model. `end_bias` is added
+    to the logit of the token that ends an answer: -100 never ends, 100 ends at once.
     """
     random = numpy.random.default_rng(seed)
     tokens = vocabulary()
@@ -109,8 +110,9 @@ def _write_tokenizer(writer: gguf.GGUFWriter, tokens: list[str], chat_template: 
 def _write_weights(
     writer: gguf.GGUFWriter, tokens: list[str], random: numpy.random.Generator, end_bias: float
 ) -> None:
-    """Random weights, but for dimension 0 of the residual stream: it is 1 everywhere and no layer writes to it, so
-    that the first column of the output matrix works as a bias of the logits (which keeps answers printable)."""
+    """Random weights, but for dimension 0 of the residual stream: it is 1 everywhere and no layer writes to
+    it, so that the first column of the output matrix works as a bias of the logits, which keeps answers
+    printable."""
 
     def matrix(rows: int, columns: int, spread: float) -> Matrix:
         return random.normal(0.0, spread, (rows, columns)).astype(numpy.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,7 +20,8 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 class ModelWish(msgspec.Struct, frozen=True):
     """A model that somebody wants. What the fields mean depends on `kind`:
 
-    - `file`: `file`, a GGUF on this machine, absolute or relative to the models folder or the working directory;
+    - `file`: `file`, a GGUF on this machine, absolute or relative to the models folder or the working
+      directory;
     - `hub`: `repo` (`organization/name`) and `filename`, a glob over the repository's files;
     - `package`: `package` (`name==version`) and `filename`, a glob over the names inside its wheel;
     - `url`: `url`, with `sha256` required.
@@ -37,7 +39,8 @@ class ModelWish(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """One line that names the wish, such as `hub:org/repo:*Q4_K_M.gguf`; `parse_wish` reads it back."""
+        """One line that names the wish, such as `hub:org/repo:*Q4_K_M.gguf`; `parse_wish` reads it back. Of a
+        URL, the parts that may hold credentials (user name, query) are left out."""
         match self.kind:
             case "file":
                 return f"file:{self.file}"
@@ -46,7 +49,7 @@ class ModelWish(msgspec.Struct, frozen=True):
             case "package":
                 return f"package:{self.package}:{self.filename}"
             case "url":
-                return f"url:{self.url}#sha256={self.sha256}"
+                return f"url:{_shown(self.url)}#sha256={self.sha256}"
 
     @property
     def package_name(self) -> str:
@@ -80,6 +83,15 @@ DEFAULT_MODEL: Final = ModelWish(
 """The model of a fresh machine: small, Apache-2.0, and on the package index that the machine uses anyway."""
 
 DEFAULT_MODEL_BYTES: Final = 98_362_432
+
+
+def _shown(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "?"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{parts.path}"
 
 
 def parse_wish(label: str) -> ModelWish:

@@ -1,0 +1,195 @@
+"""The only way out of this machine: one kind of client, its trust, its limits, its redirects."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+import aiohttp
+from yarl import URL
+
+from menagerie import __version__
+from menagerie.settings import Settings
+
+Reason = Literal[
+    "scheme", "redirect", "status", "unreachable", "interrupted", "too_large", "certificate", "insecure"
+]
+
+CONNECT_SECONDS: Final = 10.0
+READ_SECONDS: Final = 60.0
+MAX_REDIRECTS: Final = 10
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_WELL_KNOWN_AUTHORITIES: Final = (
+    Path("/etc/ssl/certs/ca-certificates.crt"),
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),
+    Path("/etc/ssl/ca-bundle.pem"),
+    Path("/etc/ssl/cert.pem"),
+)
+
+
+class NetworkError(Exception):
+    """A request that did not work out. It names the host, never the whole address, which may hold credentials."""
+
+    def __init__(self, reason: Reason, *, host: str = "", status: int = 0, retry_after: float = 0.0) -> None:
+        super().__init__(f"{reason} {host} {status or ''}".strip())
+        self.reason: Reason = reason
+        self.host = host
+        self.status = status
+        self.retry_after = retry_after
+        """Seconds that the server asks to wait; 0 where it does not."""
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may work a little later."""
+        if self.reason == "status":
+            return self.status in {408, 425, 429} or self.status >= 500
+        return self.reason in {"unreachable", "interrupted"}
+
+
+def open_client(
+    settings: Settings,
+    *,
+    authorities: Path | None = None,
+    client_certificate: Path | None = None,
+    proxy: str | None = None,
+) -> aiohttp.ClientSession:
+    """A client session for requests that leave the machine; use it with `fetch`. To be closed by the caller.
+
+    Trusts the machine's authorities, those of `SSL_CERT_FILE` and `PIP_CERT`, and `authorities` (a PEM file). Takes
+    proxies from the environment unless `proxy` names one. Keeps no cookies, and has no limit on the whole
+    duration: 10 s to connect, 60 s between two reads.
+    """
+    del settings  # The rules for addresses that people give will be read from it.
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=_trust(authorities, client_certificate), limit=16),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": f"menagerie/{__version__}"},
+        trust_env=True,
+        proxy=proxy,
+    )
+
+
+@asynccontextmanager
+async def fetch(
+    client: aiohttp.ClientSession,
+    address: str | URL,
+    *,
+    headers: Mapping[str, str] | None = None,
+    authorization: str = "",
+    unverified: Collection[str] = (),
+) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    """GET `address`, following redirects, and give the open response (status 2xx, or 416 for a range).
+
+    `authorization`, and a user name and password in the address, go to that scheme, host and port only, never on to
+    where a redirect leads. `unverified` are hosts whose certificate is not checked. Raises `NetworkError`, also for
+    what breaks while the body is read.
+    """
+    url = _parse(address)
+    origin = url.origin()
+    authorization = authorization or _basic(url)
+    url = url.with_user(None)
+    for _ in range(MAX_REDIRECTS + 1):
+        sent = dict(headers or {})
+        if authorization and url.origin() == origin:
+            sent["Authorization"] = authorization
+        async with _get(client, url, sent, verify=url.host not in unverified) as response:
+            if response.status not in _REDIRECTS:
+                _check_status(response)
+                yield response
+                return
+            url = _next(url, response)
+    raise NetworkError("redirect", host=url.host or "")
+
+
+async def read_limited(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body of `response`; `NetworkError("too_large")` as soon as it exceeds `limit` bytes (decompressed)."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > limit:
+            raise NetworkError("too_large", host=response.url.host or "")
+    return bytes(body)
+
+
+@asynccontextmanager
+async def _get(
+    client: aiohttp.ClientSession, url: URL, headers: Mapping[str, str], *, verify: bool
+) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    host = url.host or ""
+    connected = False
+    try:
+        async with client.get(url, headers=headers, allow_redirects=False, ssl=verify) as response:
+            connected = True
+            yield response
+    except aiohttp.ClientSSLError as failure:
+        raise NetworkError("certificate", host=host) from failure
+    except (aiohttp.InvalidURL, ValueError) as failure:
+        if connected:
+            raise
+        raise NetworkError("scheme", host=host) from failure
+    except (aiohttp.ClientError, TimeoutError, ConnectionError) as failure:
+        raise NetworkError("interrupted" if connected else "unreachable", host=host) from failure
+
+
+def _parse(address: str | URL) -> URL:
+    try:
+        url = URL(address)
+        known = url.scheme in {"http", "https"} and bool(url.host)
+    except ValueError as failure:
+        raise NetworkError("scheme") from failure
+    if not known:
+        raise NetworkError("scheme", host=url.host or "")
+    return url
+
+
+def _next(url: URL, response: aiohttp.ClientResponse) -> URL:
+    """Where a redirect leads. One from https to http is refused: it would give away what is asked for."""
+    location = response.headers.get("Location", "")
+    try:
+        target = _parse(url.join(URL(location)))
+    except ValueError as failure:
+        raise NetworkError("redirect", host=url.host or "") from failure
+    if not location or (url.scheme == "https" and target.scheme != "https"):
+        raise NetworkError("redirect", host=url.host or "")
+    return target.with_user(None)
+
+
+def _check_status(response: aiohttp.ClientResponse) -> None:
+    if 200 <= response.status < 300 or response.status == 416:
+        return
+    wait = response.headers.get("Retry-After", "")
+    raise NetworkError(
+        "status",
+        host=response.url.host or "",
+        status=response.status,
+        retry_after=float(wait) if wait.isdecimal() else 0.0,
+    )
+
+
+def _basic(url: URL) -> str:
+    if url.user is None:
+        return ""
+    return aiohttp.BasicAuth(url.user, url.password or "").encode()
+
+
+def _trust(authorities: Path | None, client_certificate: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    chosen = {authorities, Path(os.environ["PIP_CERT"]) if os.environ.get("PIP_CERT") else None}
+    if not context.get_ca_certs() and "SSL_CERT_FILE" not in os.environ and "SSL_CERT_DIR" not in os.environ:
+        chosen.add(next((path for path in _WELL_KNOWN_AUTHORITIES if path.is_file()), None))
+    try:
+        for path in filter(None, chosen):
+            context.load_verify_locations(
+                cafile=None if path.is_dir() else path, capath=path if path.is_dir() else None
+            )
+        if client_certificate is not None:
+            context.load_cert_chain(client_certificate)
+    except OSError as failure:
+        raise NetworkError("certificate") from failure
+    return context
