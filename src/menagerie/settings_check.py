@@ -51,7 +51,7 @@ class Problem(msgspec.Struct, frozen=True):
         return allowed(self.field[0], language)
 
 
-class SettingsProblems(Exception):  # noqa: N818 (a list of problems, said in the plural)
+class WrongSettingsError(Exception):
     """The environment is wrong. Every problem, in the order of the variables' names."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
@@ -67,7 +67,7 @@ class SettingsProblems(Exception):  # noqa: N818 (a list of problems, said in th
 
 
 def read_settings(**overrides: object) -> Settings:
-    """The settings of the environment, `overrides` before it. Raises `SettingsProblems` with all that is wrong:
+    """The settings of the environment, `overrides` before it. Raises `WrongSettingsError` with all that is wrong:
     values that are not allowed, engines without an address, variables of ours that do not exist."""
     problems = {problem.variable: problem for problem in unknown_variables(os.environ)}
     settings: Settings | None = None
@@ -79,7 +79,7 @@ def read_settings(**overrides: object) -> Settings:
     except SettingsError as failure:
         problems.setdefault(ENGINES, _unreadable(failure))
     if problems or settings is None:
-        raise SettingsProblems(tuple(problems[name] for name in sorted(problems)))
+        raise WrongSettingsError(tuple(problems[name] for name in sorted(problems)))
     return settings
 
 
