@@ -1,0 +1,1 @@
+"""Ratios against the raw engine, measured in one run on one machine: `script/bench`."""

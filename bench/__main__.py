@@ -1,0 +1,69 @@
+"""`script/bench [NAME ...] [--repeats N] [--model FILE]`: measure, and print a table in Markdown."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bench import measures, processes
+from bench.measures import Figure
+
+NAMES = ("streaming", "first_frame", "idle_sockets", "throughput", "second_turn", "start_up")
+
+
+def default_model() -> Path:
+    """The default model, fetched if it is not there yet."""
+    from menagerie.models.catalogue import Catalogue
+    from menagerie.models.pull import pull_with_bar
+    from menagerie.models.wish import DEFAULT_MODEL
+    from menagerie.settings import Settings
+
+    settings = Settings(data=processes.ROOT / "var")
+    catalogue = Catalogue(settings.data / "models")
+    found = catalogue.find(DEFAULT_MODEL) or pull_with_bar(DEFAULT_MODEL, catalogue, settings, "en")
+    return found.path
+
+
+async def measure(names: list[str], model: Path, repeats: int) -> list[Figure]:
+    """The figures asked for, one measurement after the other."""
+    work: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
+        "streaming": measures.streaming,
+        "first_frame": lambda: measures.first_frame(100),
+        "idle_sockets": measures.idle_sockets,
+        "throughput": lambda: measures.throughput(model, repeats),
+        "second_turn": lambda: measures.second_turn(model, repeats),
+        "start_up": lambda: measures.start_up(model, repeats),
+    }
+    figures: list[Figure] = []
+    for name in names:
+        print(f"# {name} …", file=sys.stderr, flush=True)
+        figures += await work[name]()
+    return figures
+
+
+def main() -> int:
+    """Measure and print. The exit status tells only whether measuring worked: judging is for people."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--model", type=Path)
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(NAMES)
+    if unknown:
+        parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
+    print(f"{measures.machine()}\n\n| what | figure | goal | | made from |\n|---|---|---|---|---|")
+    model = arguments.model or default_model()
+    for figure in asyncio.run(measure(arguments.names or list(NAMES), model, arguments.repeats)):
+        value = f"{figure.value:,.0f}" if figure.value >= 1000 else f"{figure.value:.3g}"
+        mark = "reached" if figure.reached else "NOT reached"
+        print(
+            f"| {figure.name} | {value} | {figure.goal} | {mark if figure.goal else ''} | {figure.detail} |"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
