@@ -43,3 +43,9 @@ def configure_logging(settings: Settings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """uvicorn takes a websocket that was refused with a whole HTTP answer for one that was never answered."""
+    return "without completing handshake" not in record.getMessage()

@@ -79,7 +79,7 @@ class Resolver:
     async def resolve(self, persona: Persona) -> Resolution:
         """Where `persona` answers. Raises `model.missing`, `model.unknown` or `model.broken`."""
         personas = self._personas.all()
-        if personas != self._known_for and personas is not self._known_for:
+        if personas is not self._known_for:
             await self._refresh()
         elif time.monotonic() - self._known_at > _FRESH_SECONDS:
             self._refresh_soon()
@@ -243,7 +243,7 @@ class Resolver:
             quantization=header.quantization,
             parameters=_in_words(header.parameters),
             licence=header.licence,
-            source=model.source,
+            source=f"file:{model.path.name}" if model.source.startswith("file:") else model.source,
         )
         return Resolution(load, facts, min(persona.context_window, load.window), wanted)
 

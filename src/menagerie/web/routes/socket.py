@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Final
+from collections.abc import MutableMapping
+from typing import Any, Final
 
+import msgspec
 import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
@@ -70,7 +72,7 @@ class _Connection:
         self._session: str | None = None
         self._turn: asyncio.Task[None] | None = None
         self._accepted: Accepted | None = None
-        self._cancelled = False
+        self._cancelled: asyncio.Task[None] | None = None
         self._sending_since: float | None = None
 
     async def serve(self) -> None:
@@ -98,12 +100,12 @@ class _Connection:
                 continue
             if isinstance(received, Cancel):
                 if self._turn is not None:
-                    self._cancelled = True
+                    self._cancelled = self._turn
                     self._turn.cancel()
             else:
                 await self._inbox.put(received)
 
-    def _decoded(self, message: dict[str, object]) -> Frame | Cancel:
+    def _decoded(self, message: MutableMapping[str, Any]) -> Frame | Cancel:
         text = message.get("text")
         if not isinstance(text, str):
             raise MenagerieError(ErrorCode.FRAME_BINARY)
@@ -129,7 +131,7 @@ class _Connection:
     async def _run_watched(self, frame: Frame) -> bool:
         """Run one turn; False if the client stopped taking what it is sent, for which nobody waits."""
         patience = self._settings.send_timeout
-        self._accepted, self._cancelled = None, False
+        self._accepted = None
         self._turn = turn = asyncio.create_task(self._run(frame), name="socket-turn")
         try:
             while not turn.done():
@@ -142,7 +144,7 @@ class _Connection:
             turn.cancel()
             await asyncio.gather(turn, return_exceptions=True)
         if turn.cancelled():
-            if not self._cancelled:
+            if self._cancelled is not turn:
                 raise asyncio.CancelledError
             if self._accepted:
                 await self._services.turns.ended(self._accepted.turn)
@@ -167,7 +169,10 @@ class _Connection:
                 if isinstance(event, Accepted):
                     self._accepted = event
                     self._session = event.session
-                await self._tell(event)
+                if isinstance(event, Failed) and not event.session and self._session:
+                    await self._tell(msgspec.structs.replace(event, session=self._session))
+                else:
+                    await self._tell(event)
 
     async def _tell(self, event: AnyEvent) -> None:
         for frame in self._codec.encode(event):
