@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Exit(IntEnum):
-    """Exit statuses, stable. Starting again without a change helps after `FAILED` and `MODEL` at most."""
+    """Exit statuses, stable. After `USAGE`, starting again without a change is of no use."""
 
     DONE = 0
     FAILED = 1
