@@ -95,8 +95,10 @@ async def streaming(sockets: int = 50) -> list[Figure]:
             clients = await _stream(service, sockets)
             wall, cpu = time.perf_counter() - began, cpu_seconds(service.process) - cpu
             total = sockets * tokens
+            if any(client.characters < tokens * len(" word") for client in clients):
+                raise RuntimeError("an answer was not whole")
             value = total / wall if goal else total / cpu
-            frames = sum(client.characters - total * 5 for client in clients) / 2
+            frames = (sum(client.characters for client in clients) - total * len(" word")) / 2
             figures.append(
                 Figure(
                     name,

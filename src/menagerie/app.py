@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
@@ -28,11 +29,13 @@ from menagerie.settings import Settings
 from menagerie.store.database import Store
 from menagerie.web import errors
 from menagerie.web.guard import Guard
-from menagerie.web.routes import describe, docs, gpt, health, pages, socket as socket_routes, toil
+from menagerie.web.routes import describe, docs, gpt, health, pages, toil
+from menagerie.web.routes import socket as socket_routes
 from menagerie.web.services import Services
 
 log = structlog.get_logger("menagerie")
 
+_GC_THRESHOLDS: Final = (20_000, 20, 50)
 _LARGEST_FRAME: Final = 16 * MIB
 """Frames beyond `settings.max_frame` are told why they are refused up to here; larger ones end the socket."""
 
@@ -84,6 +87,7 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         services = Services(settings, personas, catalogue, store, engines, turns, resolver)
         for work in (personas.watch(), _preload(services)):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
+        _settle_garbage_collection()
         yield services
 
 
@@ -156,6 +160,14 @@ async def _preload(services: Services) -> None:
             pass
     except MenagerieError as failure:
         log.warning("preload.failed", failure=str(failure))
+
+
+def _settle_garbage_collection() -> None:
+    """Leave what start-up made out of every later collection, and collect less often: streaming makes much that
+    counting references frees at once, and a full collection in the middle of it is a pause that everybody feels."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -72,7 +72,6 @@ class _Connection:
         self._session: str | None = None
         self._turn: asyncio.Task[None] | None = None
         self._accepted: Accepted | None = None
-        self._cancelled: asyncio.Task[None] | None = None
         self._sending_since: float | None = None
 
     async def serve(self) -> None:
@@ -100,7 +99,6 @@ class _Connection:
                 continue
             if isinstance(received, Cancel):
                 if self._turn is not None:
-                    self._cancelled = self._turn
                     self._turn.cancel()
             else:
                 await self._inbox.put(received)
@@ -144,14 +142,16 @@ class _Connection:
             turn.cancel()
             await asyncio.gather(turn, return_exceptions=True)
         if turn.cancelled():
-            if self._cancelled is not turn:
-                raise asyncio.CancelledError
-            if self._accepted:
-                await self._services.turns.ended(self._accepted.turn)
-            await self._tell(self._failure(MenagerieError(ErrorCode.TURN_CANCELLED)))
-            return True
-        turn.result()
+            await self._tell_cancelled()
+        else:
+            turn.result()
         return True
+
+    async def _tell_cancelled(self) -> None:
+        """The end of a turn that the client stopped; the next one begins after it is stored."""
+        if self._accepted:
+            await self._services.turns.ended(self._accepted.turn)
+        await self._tell(self._failure(MenagerieError(ErrorCode.TURN_CANCELLED)))
 
     async def _run(self, frame: Frame) -> None:
         session = self._session if frame.session is None else frame.session or None
