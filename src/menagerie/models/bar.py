@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Never, Self
 
 from tqdm import tqdm
 
@@ -21,7 +21,7 @@ class Bar:
     def __init__(self, label: str, language: Language) -> None:
         self._label = label
         self._language: Language = language
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Never] | None = None
         self._stage = ""
         self._shown_at = 0.0
         self._terminal = sys.stderr.isatty()
@@ -69,7 +69,9 @@ class Bar:
             self._stage = stage
         if stage not in {"downloading", "extracting"}:
             if self._bar is None:
-                self._bar = tqdm(desc=text(f"models.pull.{stage}", self._language), bar_format="{desc}")
+                self._bar = tqdm(
+                    desc=text(f"models.pull.{stage}", self._language), bar_format="{desc}", file=sys.stderr
+                )
             return
         if self._bar is None:
             self._bar = tqdm(

@@ -214,6 +214,11 @@ def matches(name: str, pattern: str) -> bool:
     return any(fnmatchcase(form.lower(), pattern) for form in forms)
 
 
+def is_plain_name(name: str) -> bool:
+    """Whether a file name from elsewhere is one that we give to a file: no folder, not hidden, no odd sign."""
+    return re.fullmatch(r"[\w+=@-][\w.+=@ -]{0,199}\.gguf", name, flags=re.IGNORECASE) is not None
+
+
 def manifest_path(model: Path) -> Path:
     """Where the manifest of a model lies."""
     return model.with_name(f"{model.name}.json")

