@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from menagerie.locales import LANGUAGES
 from menagerie.personas.persona import (
@@ -23,13 +24,26 @@ from menagerie.personas.persona import (
     is_name,
 )
 from menagerie.personas.positions import Document, JsonError, KeyPath, read_json
-from menagerie.personas.problem import PersonaFileError, refusal, shown, unknown
+from menagerie.personas.problem import PersonaFileError, refusal, shown, unknown, wrong_value
 from menagerie.settings import Settings
 
 MAX_BYTES: Final = 8 * 2**20
 SCHEMA_KEY: Final = "$schema"
 
 _TEXT_KEYS: Final = frozenset(key for key in FILE_KEYS if Persona.model_fields[key].annotation is Text)
+
+_SETTINGS: Final = {
+    "context_window": "llm_context_window",
+    "gpu_layers": "llm_gpu_layers",
+    "cpu_threads": "llm_cpu_threads",
+    "flash_attention": "llm_flash_attention",
+    "rag_length": "llm_rag_length",
+    "rag_helper": "llm_rag_helper",
+    "voice": "llm_voice",
+    "voice_param": "llm_voice_param",
+    "ui_style": "ui_style",
+}
+"""Which setting is the default of which key."""
 
 
 class Origin(NamedTuple):
@@ -200,26 +214,29 @@ def _persona(name: str, keys: Keys, settings: Settings) -> Persona:
         given |= {"hf_repo": settings.llm_huggingface_repo}
     if given.get("hf_repo") and not given.get("hf_filename") and not given.get("model_package"):
         given |= {"hf_filename": settings.llm_huggingface_file}
-    return _validated(name, {**_defaults(settings), **given})
+    complete = {**_defaults(settings), **given}
+    try:
+        return _validated(name, complete)
+    except ValidationError as failure:
+        raise _refused_setting(complete, failure.errors()[0]) from failure
+
+
+def _refused_setting(keys: Keys, error: ErrorDetails) -> PersonaFileError:
+    """The keys of the files have been checked one by one, so what is wrong now came from a setting."""
+    key = str(error["loc"][0])
+    setting = {**_SETTINGS, "hf_repo": "llm_huggingface_repo", "hf_filename": "llm_huggingface_file"}.get(
+        key, key
+    )
+    return wrong_value(setting.upper(), None, (), keys[key], Persona.model_fields[key])
 
 
 def _defaults(settings: Settings) -> Keys:
-    features = features_object(settings.ui_features)
-    for feature in _object(features):
+    defaults: Keys = {key: getattr(settings, setting) for key, setting in _SETTINGS.items()}
+    defaults["ui_features"] = features_object(settings.ui_features)
+    for feature in _object(defaults["ui_features"]):
         if feature not in Features.model_fields:
             raise unknown("unknown_key", "UI_FEATURES", None, (), word=feature, known=Features.model_fields)
-    return {
-        "context_window": settings.llm_context_window,
-        "gpu_layers": settings.llm_gpu_layers,
-        "cpu_threads": settings.llm_cpu_threads,
-        "flash_attention": settings.llm_flash_attention,
-        "rag_length": settings.llm_rag_length,
-        "rag_helper": settings.llm_rag_helper,
-        "voice": settings.llm_voice,
-        "voice_param": settings.llm_voice_param,
-        "ui_style": settings.ui_style,
-        "ui_features": features,
-    }
+    return defaults
 
 
 def _validated(name: str, keys: Keys) -> Persona:

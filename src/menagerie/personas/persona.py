@@ -123,7 +123,7 @@ def _where(test: Callable[[str], bool]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _pattern(pattern: str) -> str:
+def _whole(pattern: str) -> str:
     """A pattern for the whole of a string, or an empty one, in the common part of all dialects of patterns."""
     return f"^(?:{pattern})?$"
 
@@ -149,24 +149,21 @@ def _distinct(value: tuple[Language, ...]) -> tuple[Language, ...]:
     return value
 
 
-Line = Annotated[str, Field(max_length=MAX_LINE), Expects("line"), _where(str.isprintable)]
-Address = Annotated[Line, Expects("address"), Field(pattern=_pattern(r"https?://[^\s/?#]+[^\s]*"))]
-Repository = Annotated[
-    Line,
-    Expects("repository"),
-    Field(pattern=_pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*")),
-]
-Package = Annotated[
-    Line,
-    Expects("package"),
-    Field(pattern=_pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]*==[A-Za-z0-9][A-Za-z0-9_.!+-]*")),
-]
-Sha256 = Annotated[Line, Expects("sha256"), Field(pattern=_pattern("[0-9a-f]{64}"))]
-Licence = Annotated[
-    Line,
-    Expects("licence"),
-    Field(pattern=_pattern("[A-Za-z0-9][A-Za-z0-9.+-]*(?: (?:AND|OR|WITH) [A-Za-z0-9][A-Za-z0-9.+-]*)*")),
-]
+_ID = "[A-Za-z0-9][A-Za-z0-9_.-]*"
+_SPDX = "[A-Za-z0-9][A-Za-z0-9.+-]*"
+_ADDRESS: Final = _whole(r"https?://[^\s/?#]+[^\s]*")
+_REPOSITORY: Final = _whole(f"{_ID}/{_ID}")
+_PACKAGE: Final = _whole(f"{_ID}==[A-Za-z0-9][A-Za-z0-9_.!+-]*")
+_SHA256: Final = _whole("[0-9a-f]{64}")
+_LICENCE: Final = _whole(f"{_SPDX}(?: (?:AND|OR|WITH) {_SPDX})*")
+_PRINTABLE: Final = _where(str.isprintable)
+
+Line = Annotated[str, Field(max_length=MAX_LINE), Expects("line"), _PRINTABLE]
+Address = Annotated[str, Field(max_length=MAX_LINE, pattern=_ADDRESS), Expects("address"), _PRINTABLE]
+Repository = Annotated[str, Field(max_length=193, pattern=_REPOSITORY), Expects("repository")]
+Package = Annotated[str, Field(max_length=165, pattern=_PACKAGE), Expects("package")]
+Sha256 = Annotated[str, Field(max_length=64, pattern=_SHA256), Expects("sha256")]
+Licence = Annotated[str, Field(max_length=MAX_LINE, pattern=_LICENCE), Expects("licence")]
 ModelFile = Annotated[Line, Expects("model_file"), _where(lambda path: not escapes(path))]
 Glob = Annotated[Line, Expects("glob"), _where(lambda glob: not escapes(glob) and not is_absolute(glob))]
 Source = Annotated[Text, Expects("source"), AfterValidator(_sources)]

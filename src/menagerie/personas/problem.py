@@ -94,9 +94,14 @@ def refusal(
             path = (name, key)
     elif isinstance(value, list) and len(loc) > 1 and isinstance(loc[1], int):
         value = value[loc[1]]
-    return PersonaFileError(
-        "wrong_value", file, _line(lines, path), path, found=shown(value), **_expects(field)
-    )
+    return wrong_value(file, _line(lines, path), path, value, field)
+
+
+def wrong_value(
+    file: Path | str, line: int | None, path: KeyPath, value: object, field: FieldInfo
+) -> PersonaFileError:
+    """A `value` that may not stand in `field`; the message says what may."""
+    return PersonaFileError("wrong_value", file, line, path, found=shown(value), **_expects(field))
 
 
 def unknown(

@@ -1,0 +1,71 @@
+"""What a persona says of itself and which model it wants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from menagerie.models.wish import ModelWish
+from menagerie.personas.persona import Persona, escapes, is_name
+
+SHA256 = "0f" * 32
+
+
+def persona(**keys: Any) -> Persona:
+    return Persona(name="fox", **keys)
+
+
+def test_a_text_that_misses_a_language_is_told_in_the_other() -> None:
+    fox = persona(title={"fr": "Renard"}, description="For both")
+    assert (fox.text("title", "en"), fox.text("description", "fr")) == ("Renard", "For both")
+    assert fox.text("imperative", "en") == ""
+
+
+def test_without_a_title_a_persona_goes_by_its_name() -> None:
+    assert persona().text("title", "fr") == "fox"
+
+
+@pytest.mark.parametrize(
+    ("keys", "wish"),
+    [
+        ({}, None),
+        ({"hf_repo": "a/b", "hf_filename": "*.gguf"}, ModelWish("hub", repo="a/b", filename="*.gguf")),
+        ({"model_package": "a==1"}, ModelWish("package", package="a==1", filename="*.gguf")),
+        (
+            {"model_url": "https://example.org/x.gguf", "model_sha256": SHA256},
+            ModelWish("url", url="https://example.org/x.gguf", sha256=SHA256),
+        ),
+        ({"local_file": "x.gguf"}, ModelWish("file", file="x.gguf")),
+    ],
+)
+def test_each_way_to_name_a_model_makes_its_wish(keys: dict[str, str], wish: ModelWish | None) -> None:
+    made = persona(**keys).model_wish
+    assert made == wish
+    assert made is None or made.checked()
+
+
+def test_of_several_models_the_most_exact_one_is_wished_for() -> None:
+    keys: dict[str, Any] = {"hf_repo": "a/b", "model_package": "a==1"}
+    assert persona(**keys).model_wish.kind == "package"  # type: ignore[union-attr]
+    keys |= {"model_url": "https://example.org/x.gguf", "model_sha256": SHA256}
+    assert persona(**keys).model_wish.kind == "url"  # type: ignore[union-attr]
+    keys |= {"local_file": "x.gguf"}
+    assert persona(**keys).model_wish.kind == "file"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("path", ["..", "../x", "a/../../x", "..\\x", "a\\..\\..\\x", "C:x", "./.."])
+def test_a_path_that_leaves_its_folder_is_seen(path: str) -> None:
+    assert escapes(path)
+
+
+@pytest.mark.parametrize("path", ["x", "a/x", "a/../x", "..x", "a/..b", "./x", "/abs/../x", "C:\\models\\x"])
+def test_a_path_that_stays_or_is_absolute_does_not_escape(path: str) -> None:
+    assert not escapes(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "a\\b", "a b", "a\n", "a\u202eb", "a?b", "@+", "½", "x" * 65]
+)
+def test_names_that_play_tricks_are_none(name: str) -> None:
+    assert not is_name(name)
