@@ -1,0 +1,181 @@
+"""A JSON Schema, checked, compiled to the strongest grammar it has, and kept for verification."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import lru_cache
+from threading import Lock
+from typing import Any, Final
+
+import msgspec
+from jsonschema.protocols import Validator
+from jsonschema_specifications import REGISTRY as SPECIFICATIONS
+from llguidance import LLMatcher
+
+from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.structured.dialect import (
+    LITERALS,
+    check_references,
+    dialect_of,
+    pointer,
+    subschemas,
+)
+from menagerie.structured.grammar import BYTES, LIMITS, Grammar, strongest_grammar
+from menagerie.structured.guard import Guard
+from menagerie.structured.patterns import compiled_pattern
+from menagerie.structured.verification import Verifier, parse
+
+MAX_BYTES: Final = 262_144
+MAX_DEPTH: Final = 100
+"""Containers inside one another, in the document of the schema."""
+MAX_NODES: Final = 40_000
+MAX_PATTERNS: Final = 131_072
+"""Characters of all patterns together."""
+_HARMLESS: Final = frozenset({"uniqueItems", "minItems"})
+"""Breaches of the meta-schemas that change nothing: a value twice in an `enum`, an empty `required`."""
+
+
+class CompiledSchema:
+    """What an answer is held to. `grammar` is for the engine; `schema` is the original, for engines that take no
+    grammar, and for verification."""
+
+    def __init__(self, schema: object, dialect: type[Validator], grammar: Grammar) -> None:
+        self.schema = schema
+        self.grammar = grammar.text
+        self.step = grammar.step
+        self.unguaranteed = grammar.verified_only
+        self._verifier = Verifier(schema, dialect)
+        self._matcher = LLMatcher(BYTES, grammar.text, log_level=0, limits=LIMITS)
+        self._patterns = tuple(
+            {here["pattern"]: None for _, here in subschemas(schema) if isinstance(here.get("pattern"), str)}
+        )[:64]
+        self._lock = Lock()
+
+    @property
+    def guaranteed(self) -> bool:
+        """Whether every text that the grammar lets pass meets the schema."""
+        return not self.unguaranteed
+
+    def verify(self, text: str) -> object:
+        """The value of `text`. Raises `SchemaViolation` where it is no JSON, or breaks the schema."""
+        value = parse(text)
+        self._verifier.verify(value)
+        return value
+
+    def guard(self) -> Guard:
+        """A fresh watch over one answer."""
+        with self._lock:
+            return Guard(self._matcher.deep_copy(), self._patterns)
+
+    def describe(self, attempts: int = 1) -> str:
+        """For the provenance: `guaranteed`, or `verified: not, uniqueItems; 2 attempts`."""
+        verdict = "guaranteed" if self.guaranteed else "verified: " + ", ".join(self.unguaranteed)
+        return verdict if attempts <= 1 else f"{verdict}; {attempts} attempts"
+
+
+def compile_schema(schema: object | None) -> CompiledSchema:
+    """Compile a JSON Schema of Draft 4 to 2020-12; None: any JSON object. Results are cached.
+
+    Takes milliseconds for ordinary schemas and is bounded for hostile ones, but may take some hundreds: from a
+    coroutine, `await compile_soon(schema)`. Raises SCHEMA_INVALID (`reason`, `path`) and SCHEMA_TOO_COMPLEX
+    (`reason`).
+    """
+    return _compiled(_encoded({"type": "object"} if schema is None else schema))
+
+
+async def compile_soon(schema: object | None) -> CompiledSchema:
+    """`compile_schema` without holding up the event loop."""
+    return await asyncio.to_thread(compile_schema, schema)
+
+
+@lru_cache(maxsize=256)
+def _compiled(encoded: bytes) -> CompiledSchema:
+    schema = msgspec.json.decode(encoded)
+    dialect = dialect_of(schema)
+    _check_sizes(schema)
+    _check_meta(schema, dialect)
+    check_references(schema, dialect)
+    return CompiledSchema(schema, dialect, strongest_grammar(schema, dialect))
+
+
+def _encoded(schema: object) -> bytes:
+    if not isinstance(schema, dict | bool) or schema is False:
+        kind = "false" if schema is False else type(schema).__name__
+        raise MenagerieError(ErrorCode.SCHEMA_INVALID, reason=f"type: {kind}", path="/")
+    _check_depth(schema)
+    try:
+        encoded = msgspec.json.encode(schema)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MenagerieError(ErrorCode.SCHEMA_INVALID, reason=str(error)[:120], path="/") from None
+    if len(encoded) > MAX_BYTES:
+        raise _too_complex("bytes", len(encoded), MAX_BYTES)
+    return encoded
+
+
+def _check_depth(schema: object) -> None:
+    layer, depth, nodes = [schema], 0, 0
+    while layer:
+        depth, nodes = depth + 1, nodes + len(layer)
+        if depth > MAX_DEPTH:
+            raise _too_complex("depth", depth, MAX_DEPTH)
+        if nodes > MAX_NODES:
+            raise _too_complex("nodes", nodes, MAX_NODES)
+        layer = [
+            child
+            for item in layer
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+
+
+def _check_sizes(schema: object) -> None:
+    """Refuse what would take long to check."""
+    total = 0
+    for path, here in subschemas(schema):
+        patterns = here.get("patternProperties")
+        names = [name for name in patterns if isinstance(name, str)] if isinstance(patterns, dict) else []
+        if isinstance(kinds := here.get("type"), list) and len(kinds) > 16:
+            raise MenagerieError(
+                ErrorCode.SCHEMA_INVALID, reason=f"type: {len(kinds)} > 16", path=pointer(path)
+            )
+        if isinstance(pattern := here.get("pattern"), str):
+            names.append(pattern)
+        if sum(name.count("*") + name.count("+") + name.count(",") for name in names) > 1 and (
+            "unevaluatedProperties" in here and patterns
+        ):
+            raise MenagerieError(
+                ErrorCode.SCHEMA_TOO_COMPLEX, reason="patternProperties, unevaluatedProperties"
+            )
+        for name in names:
+            total += len(name)
+            compiled_pattern(name)
+        if total > MAX_PATTERNS:
+            raise _too_complex("pattern", total, MAX_PATTERNS)
+
+
+def _check_meta(schema: object, dialect: type[Validator]) -> None:
+    checker = dialect(dialect.META_SCHEMA, registry=SPECIFICATIONS)
+    for error in checker.iter_errors(_outline(schema)):
+        if error.validator not in _HARMLESS:
+            keyword = str(error.absolute_path[-1]) if error.absolute_path else str(error.validator)
+            reason = f"{keyword}: {msgspec.json.encode(error.instance)[:80].decode(errors='replace')}"
+            raise MenagerieError(
+                ErrorCode.SCHEMA_INVALID, reason=reason, path=pointer(tuple(error.absolute_path))
+            )
+
+
+def _outline(schema: Any, keyword: str = "") -> Any:
+    """The schema with a sample of each long list of literals: the meta-schemas would compare each with each."""
+    if isinstance(schema, dict):
+        return {name: _outline(value, name) for name, value in schema.items()}
+    if not isinstance(schema, list):
+        return schema
+    if len(schema) > 64 and (keyword in LITERALS or not any(isinstance(item, dict) for item in schema)):
+        strings = [item for item in schema if isinstance(item, str)]
+        others = [item for item in schema if not isinstance(item, str)]
+        return strings[:32] + others[:32]
+    return [_outline(item) for item in schema]
+
+
+def _too_complex(what: str, amount: int, limit: int) -> MenagerieError:
+    return MenagerieError(ErrorCode.SCHEMA_TOO_COMPLEX, reason=f"{what}: {amount} > {limit}")
