@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from menagerie.personas.load import persona_files, shipped_folder
+from menagerie.locales import LANGUAGES, Language, catalogue
+from menagerie.models.wish import ModelWish
+from menagerie.personas.load import load_personas, persona_files, shipped_folder
 from menagerie.personas.persona import FILE_KEYS
-from menagerie.personas.schema import persona_file_schema, published
+from menagerie.personas.schema import key_table, persona_file_schema, published
+from menagerie.settings import Settings
 from tests.personas.files import Site
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+OURS = re.compile(r"persona\.(?:key|file|expects|schema)\.")
+PLACEHOLDER = re.compile(r"\{\w+\}")
 VALIDATOR = Draft202012Validator(persona_file_schema())
 
 
@@ -75,3 +81,42 @@ def test_schema_and_reader_refuse_the_same_files(content: Any, site: Site) -> No
     assert not VALIDATOR.is_valid(content)
     site.write("10.json", content)
     site.refused()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_guide_has_the_generated_table_of_keys(language: Language) -> None:
+    assert key_table(language) in (DOCS / f"personas.{language}.md").read_text(encoding="utf-8"), (
+        f"python -m menagerie.personas.schema {language}"
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_examples_of_the_guide_can_be_loaded_over_what_is_shipped(language: Language, site: Site) -> None:
+    guide = (DOCS / f"personas.{language}.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```json\n(.*?)```", guide, re.DOTALL)
+    (site.folder / "texts").mkdir()
+    for text in ("library.en.md", "library.fr.md"):
+        site.write(f"texts/{text}", "facts")
+    for number, example in enumerate(examples):
+        VALIDATOR.validate(json.loads(example))
+        site.write(f"{number}.json", example)
+    personas = load_personas([shipped_folder(), site.folder], Settings())
+    assert len(examples) == 2
+    assert "moose" not in personas
+    assert personas["heron"].text("title", "fr") == "Grand héron"
+    assert personas["heron"].text("title", "en") == "Heron"
+    assert personas["owl"].model_wish == ModelWish("file", file="our-model.gguf")
+    assert personas["library"].stuffing("fr") == site.folder / "texts" / "library.fr.md"
+
+
+def test_every_text_about_persona_files_is_in_both_languages() -> None:
+    english, french = (
+        {
+            key: set(PLACEHOLDER.findall(value))
+            for key, value in catalogue(language).items()
+            if OURS.match(key)
+        }
+        for language in LANGUAGES
+    )
+    assert english == french
+    assert {f"persona.key.{key}" for key in FILE_KEYS} <= english.keys()

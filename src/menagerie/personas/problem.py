@@ -66,8 +66,7 @@ class PersonaFileError(Exception):
         )
 
     def _expected(self, language: Language) -> str:
-        kind = self.values.get("expects")
-        return text(f"persona.expects.{kind}", language, **self.values) if kind else ""
+        return _in_words(self.values, language) if "expects" in self.values else ""
 
     def __str__(self) -> str:
         return self.message("en")
@@ -136,6 +135,15 @@ def _expects(field: FieldInfo) -> dict[str, str | int]:
             if hasattr(part, bound):
                 bounds[name] = getattr(part, bound)
     return {"expects": kind, **bounds}
+
+
+def expected(key: str, language: Language) -> str:
+    """What may stand at `key` of a persona file, in words."""
+    return _in_words(_expects(Persona.model_fields[key]), language)
+
+
+def _in_words(expects: Mapping[str, str | int], language: Language) -> str:
+    return text(f"persona.expects.{expects['expects']}", language, **expects)
 
 
 def _dotted(path: KeyPath) -> str:

@@ -1,6 +1,7 @@
 """The JSON Schema of persona files, for editors and for whoever writes such files by program.
 
-`python -m menagerie.personas.schema > docs/persona.schema.json` publishes it; a test compares the two."""
+`python -m menagerie.personas.schema > docs/persona.schema.json` publishes it, `… schema en` and `… schema fr` print the
+table of keys for `docs/personas.*.md`; tests compare them with what is published."""
 
 from __future__ import annotations
 
@@ -8,9 +9,10 @@ import json
 import sys
 from typing import Any, Final
 
-from menagerie.locales import LANGUAGES, text
+from menagerie.locales import LANGUAGES, Language, text
 from menagerie.personas.load import SCHEMA_KEY
 from menagerie.personas.persona import FILE_KEYS, MAX_LINE, MAX_NAME, MAX_TEXT, Features, Persona, Text
+from menagerie.personas.problem import expected
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -44,6 +46,16 @@ def persona_file_schema() -> Schema:
 def published() -> str:
     """The text of `docs/persona.schema.json`."""
     return json.dumps(persona_file_schema(), ensure_ascii=False, indent=2) + "\n"
+
+
+def key_table(language: Language) -> str:
+    """The keys of a persona, what they mean and what may stand there, as a table in Markdown."""
+    head = text("persona.schema.head", language)
+    rows = (
+        f"| `{key}` | {text(f'persona.key.{key}', language)} | {expected(key, language)} |"
+        for key in FILE_KEYS
+    )
+    return "\n".join([head, "|---|---|---|", *rows]) + "\n"
 
 
 def _property(key: str, generated: Schema) -> Schema:
@@ -98,4 +110,5 @@ def _both(key: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(published())
+    wanted = [language for language in LANGUAGES if language in sys.argv[1:]]
+    sys.stdout.write("".join(key_table(language) for language in wanted) or published())
