@@ -1,0 +1,36 @@
+"""What every route serves with. The composition root makes it once, at the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.requests import HTTPConnection
+
+if TYPE_CHECKING:
+    from menagerie.conversation.turn import Turns
+    from menagerie.engines.residency import Engines
+    from menagerie.models.catalogue import Catalogue
+    from menagerie.personas.directory import PersonaDirectory
+    from menagerie.personas.resolve import Resolver
+    from menagerie.settings import Settings
+    from menagerie.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one running service. The application holds it as `app.state.services`."""
+
+    settings: Settings
+    personas: PersonaDirectory
+    catalogue: Catalogue
+    store: Store
+    engines: Engines
+    turns: Turns
+    resolver: Resolver
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """The services of the application that got this request or websocket."""
+    services: Services = connection.app.state.services
+    return services
