@@ -49,6 +49,13 @@ async def gpt_socket(socket: WebSocket, persona: str) -> None:
     await _Connection(socket, services, name, user, language, codec).serve()
 
 
+@router.websocket("/{path:path}")
+async def nowhere(socket: WebSocket, path: str) -> None:
+    """Any other address: refused as HTTP would."""
+    language = language_of(socket, services_of(socket).settings)
+    await socket.send_denial_response(refuse(socket, MenagerieError(ErrorCode.NOT_FOUND), language))
+
+
 class _Connection:
     """One socket: a task that reads, and one that answers what was read, in order."""
 

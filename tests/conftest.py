@@ -1,0 +1,46 @@
+"""What all tests share: the tiny model, and engines on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from menagerie.engines.engine import Engine, Limits
+from menagerie.engines.plan import Load
+from tests.tiny_model import write_tiny_model
+
+LIMITS = Limits(load_timeout=60, token_timeout=20, queue_length=4)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model that the real engine serves in a tenth of a second."""
+    return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny.gguf")
+
+
+@pytest.fixture
+def tiny_load(tiny_model: Path) -> Load:
+    """How the tiny model is loaded in tests."""
+    return Load(
+        model=str(tiny_model),
+        alias="tiny",
+        context=2048,
+        window=1024,
+        slots=2,
+        threads=1,
+        gpu_layers=0,
+        flash_attention="auto",
+        cache_mib=16,
+        memory_mib=200,
+    )
+
+
+@pytest.fixture
+async def engine(tiny_load: Load) -> AsyncIterator[Engine]:
+    """A child process that serves the tiny model."""
+    engine = Engine(tiny_load, LIMITS)
+    await engine.ready()
+    yield engine
+    await engine.stop()

@@ -1,0 +1,58 @@
+"""What the model is told."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from menagerie.conversation.prompt import for_template, spoken_time, system_prompt, user_message
+from menagerie.core.messages import Message
+from menagerie.grounding.given import Given
+
+NOW = datetime(2026, 7, 1, 14, 5, tzinfo=ZoneInfo("America/Toronto"))
+
+
+def test_the_time_of_the_configured_zone_is_spoken_in_each_language() -> None:
+    assert spoken_time(NOW, "en") == "Wednesday, July 1, 2026, 2:05 p.m. (EDT)"
+    assert spoken_time(NOW, "fr") == "mercredi 1er juillet 2026, 14\u00a0h\u00a005 (EDT)"
+
+
+def test_midnight_and_noon_are_twelve_in_english() -> None:
+    assert "12:05 a.m." in spoken_time(NOW.replace(hour=0), "en")
+    assert "12:05 p.m." in spoken_time(NOW.replace(hour=12), "en")
+
+
+def test_everybody_shares_the_beginning_of_a_personas_prompt() -> None:
+    later = system_prompt("Be brief.", "Facts.", NOW + timedelta(minutes=9), "en")
+    sooner = system_prompt("Be brief.", "Facts.", NOW, "en")
+    assert sooner.startswith("Be brief.\n\nAnswer with the help of these facts:\n\nFacts.\n\n")
+    assert sooner.split("It is now")[0] == later.split("It is now")[0]
+
+
+def test_the_time_is_told_again_only_after_an_hour() -> None:
+    assert user_message("Hi", [], NOW, NOW - timedelta(minutes=59), "en") == "Hi"
+    assert "It is now" in user_message("Hi", [], NOW, NOW - timedelta(hours=2), "en")
+    assert user_message("Hi", [], NOW, None, "en") == "Hi"
+
+
+def test_a_clock_that_was_set_back_does_no_harm() -> None:
+    assert user_message("Hi", [], NOW, NOW + timedelta(days=400), "en") == "Hi"
+
+
+@given(st.text())
+def test_given_text_cannot_close_its_own_marks(material: str) -> None:
+    message = user_message("Hi", [Given("context", material)], NOW, None, "en")
+    lines = message.removesuffix("\n\nHi").splitlines()
+    fence = lines[-1]
+    assert set(fence) == {'"'}
+    assert fence not in material.strip()
+
+
+def test_a_template_without_a_place_for_system_messages_gets_it_with_the_first_prompt() -> None:
+    messages = [Message("system", "S"), Message("user", "U"), Message("assistant", "A"), Message("user", "V")]
+    folded = for_template(messages, takes_system=False)
+    assert folded == (Message("user", "S\n\nU"), *messages[2:])
+    assert for_template(messages, takes_system=True) == tuple(messages)
