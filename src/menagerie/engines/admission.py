@@ -8,7 +8,10 @@ turn only, never behind a lock.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from menagerie.core.errors import ErrorCode, MenagerieError
@@ -35,7 +38,7 @@ class Ticket:
 
     @property
     def position(self) -> int:
-        """The place in the queue, from 1; 0 once granted."""
+        """The place in the queue, from 1; 0 once granted or released."""
         return self._admission.position(self)
 
     @property
@@ -74,12 +77,19 @@ class Ticket:
 
 
 class Admission:
-    """The slots and the pool of one engine. `tokens` None: the engine keeps its own account."""
+    """The slots and the pool of one engine. `tokens` None: the engine keeps its own account. `clock` gives seconds."""
 
-    def __init__(self, slots: int, tokens: int | None, queue_length: int) -> None:
+    def __init__(
+        self,
+        slots: int,
+        tokens: int | None,
+        queue_length: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.slots = slots
         self.tokens = tokens
         self._queue_length = queue_length
+        self._clock = clock
         self._running: set[Ticket] = set()
         self._waiting: deque[Ticket] = deque()
         self._used = 0
@@ -121,24 +131,29 @@ class Admission:
         if ticket in self._running:
             self._running.remove(ticket)
             self._used -= ticket.tokens
-            held = ticket.held_s(asyncio.get_running_loop().time())
-            self._mean_s += _SMOOTHING * (held - self._mean_s)
+            self._mean_s += _SMOOTHING * (ticket.held_s(self._clock()) - self._mean_s)
+            self._advance(moved_from=len(self._waiting))
         elif ticket in self._waiting:
-            self._waiting.remove(ticket)
-        self._advance()
+            place = self._waiting.index(ticket)
+            del self._waiting[place]
+            self._advance(moved_from=place)
 
     def position(self, ticket: Ticket) -> int:
-        """The place of a waiting ticket, from 1; 0 for one that was granted."""
-        return 0 if ticket.granted else self._waiting.index(ticket) + 1
+        """The place of a waiting ticket, from 1; 0 for one that waits no more."""
+        if ticket.granted or ticket not in self._waiting:
+            return 0
+        return self._waiting.index(ticket) + 1
 
     def expected_s(self, ticket: Ticket) -> float:
         """A waiting ticket's likely wait: slots come free one after the other over a mean turn."""
         return self.position(ticket) * self._mean_s / self.slots
 
-    def _advance(self) -> None:
+    def _advance(self, moved_from: int) -> None:
+        """Admit from the head whoever fits. Those behind `moved_from` have moved up even if nobody does."""
         while self._waiting and self._fits(self._waiting[0]):
             self._admit(self._waiting.popleft())
-        for ticket in self._waiting:
+            moved_from = 0
+        for ticket in itertools.islice(self._waiting, moved_from, None):
             ticket.nudge()
 
     def _fits(self, ticket: Ticket) -> bool:
@@ -149,4 +164,4 @@ class Admission:
     def _admit(self, ticket: Ticket) -> None:
         self._running.add(ticket)
         self._used += ticket.tokens
-        ticket.grant(asyncio.get_running_loop().time())
+        ticket.grant(self._clock())

@@ -20,8 +20,6 @@ class ChatRequest(msgspec.Struct, frozen=True):
     schema: object = None
     temperature: float | None = None
     seed: int | None = None
-    ignore_end: bool = False
-    """Go on to `max_tokens` whatever the model says: for measuring."""
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -50,5 +48,5 @@ class TextEngine(Protocol):
         ...
 
     async def count(self, text: str) -> int:
-        """How many tokens `text` is; an upper bound where the engine cannot tell."""
+        """How many tokens `text` is; an estimate where the engine cannot tell."""
         ...

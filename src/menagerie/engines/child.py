@@ -23,6 +23,9 @@ from menagerie.engines.plan import Load
 _WORKER: Final = Path(__file__).parent / "workers" / "text.py"
 _LOG_LINES: Final = 40
 _STOP_SECONDS: Final = 3.0
+_SOCKET: Final = "engine.sock"
+_KILLED: Final = {-9, -15}
+"""Ends that are somebody's doing, not the model's: SIGKILL, as of a machine out of memory, and SIGTERM."""
 
 log = structlog.get_logger("menagerie.engines")
 
@@ -44,26 +47,35 @@ class Child:
         self._drain = asyncio.create_task(self._read_log(), name="engine-log")
 
     @classmethod
-    async def start(cls, load: Load, load_timeout: float) -> Child:
-        """Start a process, load the model, and wait until it answers.
+    async def start(cls, load: Load, load_timeout: float, *, unix: bool = True) -> Child:
+        """Start a process, load the model, and wait until it answers: on a Unix socket in a private folder, or,
+        with `unix` false and where no such socket can be made, on a port of the loopback.
 
-        Raises `MenagerieError`: `model.broken` with the library's reason, or `engine.timeout`.
+        Raises `MenagerieError`: `model.broken` where the library cannot load it, `engine.timeout`, `engine.lost`
+        where something killed the process, `engine.unavailable` where none could be started.
         """
-        folder, address = _private_address()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            str(_WORKER),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
+        folder = _private_folder() if unix else None
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                str(_WORKER),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+        except BaseException as failure:
+            _remove(folder)
+            if isinstance(failure, OSError):
+                log.exception("engine.no_process", model=load.alias)
+                raise MenagerieError(ErrorCode.ENGINE_UNAVAILABLE, retry_after=30.0) from failure
+            raise
         child = cls(process, secrets.token_urlsafe(32), folder)
         try:
-            await child._begin(load, address, load_timeout)
+            await child._begin(load, str(folder / _SOCKET) if folder else "127.0.0.1", load_timeout)
         except BaseException:
-            await child.stop()
+            await child.stop(at_once=True)
             raise
         return child
 
@@ -86,21 +98,23 @@ class Child:
         """Wait for the process to end, and return its exit status."""
         return await self._process.wait()
 
-    async def stop(self) -> None:
-        """End the process: closing its stdin is enough; a process that hangs is killed."""
-        if self.alive:
-            if self._process.stdin:
+    async def stop(self, *, at_once: bool = False) -> None:
+        """End the process: closing its stdin is enough; one that hangs, or that must end at once, is killed. It
+        ends also when the wait for it is cancelled."""
+        try:
+            if self.alive and not at_once:
+                assert self._process.stdin is not None
                 self._process.stdin.close()
-            try:
-                async with asyncio.timeout(_STOP_SECONDS):
-                    await self._process.wait()
-            except TimeoutError:
+                await self._ended(_STOP_SECONDS)
+        finally:
+            if self.alive:
                 with contextlib.suppress(ProcessLookupError):
                     self._process.kill()
-                await self._process.wait()
+            _remove(self._folder)
+        if not await self._ended(_STOP_SECONDS):
+            log.error("engine.immortal", pid=self.pid)
+        await asyncio.wait({self._drain}, timeout=1.0)
         self._drain.cancel()
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _begin(self, load: Load, address: str, load_timeout: float) -> None:
         assert self._process.stdin is not None
@@ -110,39 +124,73 @@ class Child:
             "key": self.key,
             "http_threads": load.http_threads,
         }
-        answer = _Answer()
-        with contextlib.suppress(ConnectionError):
-            self._process.stdin.write(msgspec.json.encode(order) + b"\n")
-            await self._process.stdin.drain()
+        line = b""
         try:
             async with asyncio.timeout(load_timeout):
-                line = await self._process.stdout.readline()
+                with contextlib.suppress(ConnectionError):
+                    self._process.stdin.write(msgspec.json.encode(order) + b"\n")
+                    await self._process.stdin.drain()
+                with contextlib.suppress(ValueError):
+                    line = await self._process.stdout.readline()
         except TimeoutError as late:
             raise MenagerieError(ErrorCode.ENGINE_TIMEOUT, seconds=int(load_timeout)) from late
+        answer = _Answer()
         with contextlib.suppress(msgspec.DecodeError):
             answer = msgspec.json.decode(line, type=_Answer)
         if not answer.ready:
-            log.error("engine.load_failed", model=load.alias, reason=answer.failed, log=self.last_words)
+            await self._ended(_STOP_SECONDS)
+            await asyncio.wait({self._drain}, timeout=1.0)
+            status = self._process.returncode
+            log.error(
+                "engine.load_failed",
+                model=load.alias,
+                reason=answer.failed,
+                status=status,
+                log=self.last_words,
+            )
+            if status in _KILLED:
+                raise MenagerieError(ErrorCode.ENGINE_LOST)
             raise MenagerieError(ErrorCode.MODEL_BROKEN, model=load.alias)
         self.address = answer.ready.removeprefix("unix://")
 
+    async def _ended(self, within_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._process.wait()
+        return not self.alive
+
     async def _read_log(self) -> None:
-        assert self._process.stderr is not None
-        while line := await _line(self._process.stderr):
-            self._log.append(line)
-            log.debug("engine.log", line=line)
+        stderr = self._process.stderr
+        assert stderr is not None
+        while not stderr.at_eof():
+            try:
+                raw = await stderr.readline()
+            except ValueError:
+                continue  # longer than the reader keeps
+            line = raw.decode("utf-8", "replace").rstrip()
+            if line:
+                self._log.append(line)
+                log.debug("engine.log", line=line)
 
 
-async def _line(stream: asyncio.StreamReader) -> str:
+def _private_folder() -> Path | None:
+    """A folder that only we may enter, and in which a socket can be made: Unix limits the length of its path to
+    about a hundred bytes, and a disk may be full or read-only. None where there is none."""
+    if not hasattr(socket, "AF_UNIX") or os.name != "posix":
+        return None
+    folder: Path | None = None
     try:
-        raw = await stream.readline()
-    except ValueError:
-        return "(a line too long to keep)"
-    return raw.decode("utf-8", "replace").rstrip() + ("" if not raw else " ")
-
-
-def _private_address() -> tuple[Path | None, str]:
-    if hasattr(socket, "AF_UNIX") and os.name == "posix":
         folder = Path(tempfile.mkdtemp(prefix="menagerie-"))
-        return folder, str(folder / "engine.sock")
-    return None, "127.0.0.1"
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.bind(str(folder / _SOCKET))
+        (folder / _SOCKET).unlink()
+    except OSError as failure:
+        log.warning("engine.no_socket", failure=str(failure))
+        _remove(folder)
+        return None
+    return folder
+
+
+def _remove(folder: Path | None) -> None:
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)

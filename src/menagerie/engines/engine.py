@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import math
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final, Literal
 
 import msgspec
@@ -25,7 +26,9 @@ State = Literal["absent", "loading", "ready", "stopped"]
 
 _BACK_OFF_S: Final = (0.0, 0.0, 1.0, 5.0, 15.0, 60.0)
 """Rest before the start that follows so many failures in a row; until then a turn is told the last one."""
-_COUNTED_TEXTS: Final = 256
+_REMOTE_REST_S: Final = 5.0
+"""An engine at an address is asked again soon: that costs nothing."""
+_COUNTED_TEXTS: Final = 1024
 _LIVED_WELL_S: Final = 30.0
 """An engine that dies later than this after its load begins a new count of failures."""
 
@@ -50,10 +53,11 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Engine:
-    """The owner of one engine's state. All that it does to its process happens in one task at a time.
+    """The owner of one engine's state.
 
-    Invariants: at most one process; `ready()` returns only while a client is there; a process that dies is noticed
-    at once, its running generations end with `engine.lost`, and the next `ready()` starts another.
+    Invariants: at most one process, the next starts when the last has ended; `ready()` returns only while a client
+    is there; a process that dies is noticed at once, its running generations end with `engine.lost`, and the next
+    `ready()` starts another.
     """
 
     def __init__(self, target: Load | Remote, limits: Limits) -> None:
@@ -70,13 +74,13 @@ class Engine:
         self._child: Child | None = None
         self._client: HttpEngine | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._failures = 0
         self._last_failure: BaseException | None = None
         self._rests_until = 0.0
-        self._ready_at = 0.0
-        self._counts: OrderedDict[str, int] = OrderedDict()
-        self._progress = 0.0
+        self._ready_at: float | None = None
+        self._counts: OrderedDict[bytes, int] = OrderedDict()
 
     @property
     def memory_mib(self) -> int:
@@ -88,165 +92,215 @@ class Engine:
         """The child's process id, if one runs."""
         return self._child.pid if self._child and self._child.alive else None
 
+    def begin(self) -> None:
+        """Begin to load, unless the engine is loaded or loading.
+
+        Raises `MenagerieError`: `service.stopping`, and the last failure while the engine rests after it.
+        """
+        if self._client is not None or self._starting is not None:
+            return
+        if self.state == "stopped":
+            raise MenagerieError(ErrorCode.STOPPING, retry_after=5.0)
+        self._refuse_while_resting()
+        self.state = "loading"
+        self._starting = asyncio.create_task(self._start(), name="engine-start")
+        self._starting.add_done_callback(self._started)
+
     async def ready(self) -> None:
         """Wait until the engine answers, starting it if need be. Many may wait; it starts once.
 
-        Raises `MenagerieError`: `model.broken`, `engine.timeout`, `engine.unavailable`, `service.stopping`.
+        Raises `MenagerieError`: what `Child.start` raises, `engine.unavailable`, `service.stopping`.
         """
         while self._client is None:
-            if self.state == "stopped":
-                raise MenagerieError(ErrorCode.STOPPING, retry_after=5.0)
-            if self._starting is None:
-                self._refuse_while_resting()
-                self._starting = asyncio.create_task(self._start(), name="engine-start")
-                self._starting.add_done_callback(self._started)
-            await asyncio.shield(self._starting)
+            self.begin()
+            starting = self._starting
+            assert starting is not None
+            await asyncio.wait({starting})
+            if not starting.cancelled() and (failure := starting.exception()):
+                raise _anew(failure) from failure
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         """Generate; see `TextEngine.chat`. An engine that hangs is ended, and started again for the next turn."""
-        client = self._client
-        if client is None:
-            raise MenagerieError(ErrorCode.ENGINE_LOST)
-        loop = asyncio.get_running_loop()
-        self.last_used = loop.time()
-        try:
-            async with contextlib.aclosing(client.chat(request)) as chunks:
-                async for chunk in chunks:
-                    self._progress = loop.time()
-                    yield chunk
-        except MenagerieError as failure:
-            if failure.code is ErrorCode.ENGINE_TIMEOUT and client is self._client:
-                await self._end_if_hung()
-            raise
-        finally:
-            self.last_used = loop.time()
+        async with self._answering() as client, contextlib.aclosing(client.chat(request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def count(self, text: str) -> int:
-        """How many tokens `text` is. Texts that come again, such as system prompts, are counted once."""
-        known = self._counts.get(text)
+        """How many tokens `text` is. Texts that come again, such as system prompts, are counted once; what is
+        remembered is their hash."""
+        digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+        known = self._counts.get(digest)
         if known is not None:
-            self._counts.move_to_end(text)
+            self._counts.move_to_end(digest)
             return known
-        client = self._client
-        if client is None:
-            raise MenagerieError(ErrorCode.ENGINE_LOST)
-        tokens = await client.count(text)
-        self._counts[text] = tokens
+        async with self._answering() as client:
+            tokens = await client.count(text)
+        self._counts[digest] = tokens
         if len(self._counts) > _COUNTED_TEXTS:
             self._counts.popitem(last=False)
         return tokens
 
     async def unload(self) -> None:
-        """End the process; the next `ready()` starts it again."""
-        if self.state == "ready":
-            self.state = "absent"
-        await self._end()
+        """End the process, running generations included; the next `ready()` starts it again. An engine that loads
+        goes on loading. Until the first await, nobody else can have found it ready."""
+        if self._client is not None:
+            self._retire()
+        await self._ended()
 
     async def stop(self) -> None:
         """End the process for good."""
         self.state = "stopped"
         if self._starting:
             self._starting.cancel()
-            await asyncio.gather(self._starting, return_exceptions=True)
-        await self._end()
+            await asyncio.wait({self._starting})
+        self._retire()
+        await self._ended()
 
     def _refuse_while_resting(self) -> None:
         rest = self._rests_until - asyncio.get_running_loop().time()
         if rest <= 0:
             return
-        last = self._last_failure
-        if isinstance(last, MenagerieError):
-            raise MenagerieError(last.code, retry_after=math.ceil(rest), **last.values)
+        if isinstance(self._last_failure, MenagerieError):
+            raise _anew(self._last_failure, retry_after=math.ceil(rest))
         raise MenagerieError(ErrorCode.ENGINE_UNAVAILABLE, retry_after=math.ceil(rest))
 
     async def _start(self) -> None:
-        self.state = "loading"
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
+            await self._ended()
             client = await self._connect()
-            self.takes_system = await client.takes_system_messages()
         except BaseException as failure:
-            self.state = "absent" if self.state == "loading" else self.state
-            self._count_failure(failure)
+            self._retire(at_once=True)
+            if not isinstance(failure, asyncio.CancelledError):
+                self._count_failure(failure)
             raise
-        self._ready_at = self._progress = self.last_used = loop.time()
+        self._client = client
+        if self._child:
+            self._watch = asyncio.create_task(self._watch_child(self._child), name="engine-watch")
+        self._ready_at = self.last_used = loop.time()
         self.load_seconds = self._ready_at - began
         self.loads += 1
-        self._client = client
         self.state = "ready"
         log.info("engine.ready", engine=self._label, seconds=round(self.load_seconds, 2), pid=self.pid)
-
-    def _count_failure(self, failure: BaseException | None) -> None:
-        self._failures += 1
-        self._last_failure = failure
-        rest = _BACK_OFF_S[min(self._failures, len(_BACK_OFF_S) - 1)]
-        self._rests_until = asyncio.get_running_loop().time() + rest
-
-    async def _connect(self) -> HttpEngine:
-        if isinstance(self.target, Remote):
-            client = HttpEngine(
-                self.target.url,
-                key=self.target.key,
-                model=self.target.model,
-                token_timeout=self._limits.token_timeout,
-                native=False,
-            )
-            if not await client.healthy():
-                await client.close()
-                raise MenagerieError(ErrorCode.ENGINE_UNAVAILABLE, retry_after=5.0)
-            return client
-        child = await Child.start(self.target, self._limits.load_timeout)
-        self._child = child
-        self._watch = asyncio.create_task(self._watch_child(child), name="engine-watch")
-        return HttpEngine(
-            child.address,
-            key=child.key,
-            model=self.target.alias,
-            token_timeout=self._limits.token_timeout,
-            native=True,
-        )
 
     def _started(self, task: asyncio.Task[None]) -> None:
         self._starting = None
         if not task.cancelled() and task.exception():
             log.warning("engine.start_failed", engine=self._label, failure=str(task.exception()))
 
+    async def _connect(self) -> HttpEngine:
+        child: Child | None = None
+        if isinstance(self.target, Load):
+            self._child = child = await Child.start(self.target, self._limits.load_timeout)
+        client = self._open_client(child)
+        try:
+            await self._greet(client, child)
+        except BaseException:
+            await client.close()
+            raise
+        return client
+
+    async def _greet(self, client: HttpEngine, child: Child | None) -> None:
+        if child is None and not await client.healthy():
+            raise MenagerieError(ErrorCode.ENGINE_UNAVAILABLE, retry_after=_REMOTE_REST_S)
+        self.takes_system = await client.takes_system_messages()
+        if child and not child.alive:
+            raise MenagerieError(ErrorCode.ENGINE_LOST)
+
+    def _open_client(self, child: Child | None) -> HttpEngine:
+        timeout = self._limits.token_timeout
+        if isinstance(self.target, Remote):
+            return HttpEngine(
+                self.target.url,
+                key=self.target.key,
+                model=self.target.model,
+                token_timeout=timeout,
+                native=False,
+            )
+        assert child is not None
+        return HttpEngine(
+            child.address, key=child.key, model=self.target.alias, token_timeout=timeout, native=True
+        )
+
+    @contextlib.asynccontextmanager
+    async def _answering(self) -> AsyncIterator[HttpEngine]:
+        client = self._client
+        if client is None:
+            raise MenagerieError(ErrorCode.ENGINE_LOST)
+        clock = asyncio.get_running_loop().time
+        self.last_used = clock()
+        try:
+            yield client
+        except MenagerieError as failure:
+            if failure.code is ErrorCode.ENGINE_TIMEOUT and client is self._client:
+                self._end_if_hung(client, failure)
+            raise
+        finally:
+            self.last_used = clock()
+
+    def _end_if_hung(self, client: HttpEngine, failure: MenagerieError) -> None:
+        if self._child and client.hung:
+            log.error("engine.hung", engine=self._label)
+            self._retire(at_once=True)
+            self._count_failure(failure)
+
     async def _watch_child(self, child: Child) -> None:
         status = await child.wait()
-        if child is not self._child or self.state == "stopped":
+        if child is not self._child:
             return
-        if asyncio.get_running_loop().time() - self._ready_at > _LIVED_WELL_S:
-            self._failures = 0
-        self._count_failure(None)
-        log.error("engine.died", engine=self._label, status=status, log=child.last_words[-2000:])
-        self.state = "absent"
-        self._child = None
         self._watch = None
-        await self._close_client()
-        await child.stop()
+        self._retire()
+        self._count_failure(None)
+        await self._ended()
+        log.error("engine.died", engine=self._label, status=status, log=child.last_words[-2000:])
 
-    async def _end_if_hung(self) -> None:
-        quiet = asyncio.get_running_loop().time() - self._progress
-        if self._child and quiet >= self._limits.token_timeout:
-            log.error("engine.hung", engine=self._label, quiet_s=round(quiet, 1))
-            await self.unload()
+    def _count_failure(self, failure: BaseException | None) -> None:
+        self._failures += 1
+        self._last_failure = failure
+        rest = _BACK_OFF_S[min(self._failures, len(_BACK_OFF_S) - 1)]
+        if isinstance(self.target, Remote):
+            rest = min(rest, _REMOTE_REST_S)
+        self._rests_until = asyncio.get_running_loop().time() + rest
 
-    async def _end(self) -> None:
+    def _retire(self, *, at_once: bool = False) -> None:
+        """Take the process out of service now, and let it end in its own time: `_ended` waits for that."""
+        if self.state != "stopped":
+            self.state = "absent"
+        if self._ready_at is not None:
+            if asyncio.get_running_loop().time() - self._ready_at > _LIVED_WELL_S:
+                self._failures = 0
+            self._ready_at = None
         child, self._child = self._child, None
-        watch, self._watch = self._watch, None
-        await self._close_client()
-        if child:
-            await child.stop()
-        if watch:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
-
-    async def _close_client(self) -> None:
         client, self._client = self._client, None
-        if client:
-            await client.close()
+        watch, self._watch = self._watch, None
+        if child or client:
+            self._ending = asyncio.create_task(_close(client, child, watch, at_once), name="engine-end")
+
+    async def _ended(self) -> None:
+        """Wait until the last process has ended; it goes on ending when this is cancelled."""
+        if self._ending:
+            await asyncio.wait({self._ending})
 
     @property
     def _label(self) -> str:
         return self.target.alias if isinstance(self.target, Load) else self.target.name
+
+
+async def _close(
+    client: HttpEngine | None, child: Child | None, watch: asyncio.Task[None] | None, at_once: bool
+) -> None:
+    if client:
+        await client.close()
+    if child:
+        await child.stop(at_once=at_once)
+    if watch:
+        watch.cancel()
+        await asyncio.wait({watch})
+
+
+def _anew(failure: BaseException, retry_after: float | None = None) -> BaseException:
+    """The same failure for one more of those who wait: each raises an exception of its own."""
+    if not isinstance(failure, MenagerieError):
+        return failure
+    return MenagerieError(failure.code, retry_after=retry_after or failure.retry_after, **failure.values)

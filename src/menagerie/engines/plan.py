@@ -12,6 +12,8 @@ MIB: Final = 1024 * 1024
 _SLOTS: Final = 8
 _TOKENS_A_SLOT: Final = 2048
 """What the shared pool holds for each slot beyond the first whole window: a usual conversation."""
+_CONTEXT_STEP: Final = 256
+"""llama.cpp rounds the pool up to this many tokens."""
 _OVERHEAD_MIB: Final = 160
 """Compute buffers and the process itself, measured with small models; larger ones add a share of their weights."""
 
@@ -85,11 +87,11 @@ def plan(model: str, alias: str, shape: ModelShape, wish: Wish, machine: Machine
     slots = wish.slots or _SLOTS
     budget = memory_budget_mib(machine, wish.memory_mib)
     affordable = budget * MIB // 4 // max(shape.kv_bytes_per_token, 1)
-    wanted = max(window, min(window * slots, _TOKENS_A_SLOT * slots))
-    context = max(window, min(wanted, affordable))
+    wanted = window + (slots - 1) * min(window, _TOKENS_A_SLOT)
+    context = max(_rounded_up(window), min(_rounded_up(wanted), affordable // _CONTEXT_STEP * _CONTEXT_STEP))
     cache = wish.cache_mib if wish.cache_mib is not None else min(1024, machine.memory_mib // 16)
     memory = (
-        shape.weights_bytes // MIB * 11 // 10
+        shape.weights_bytes * 11 // (10 * MIB)
         + context * shape.kv_bytes_per_token // MIB
         + cache
         + _OVERHEAD_MIB
@@ -97,7 +99,7 @@ def plan(model: str, alias: str, shape: ModelShape, wish: Wish, machine: Machine
     return Load(
         model=model,
         alias=alias,
-        context=_rounded_up(context, 256),
+        context=context,
         window=window,
         slots=slots,
         threads=wish.threads or machine.cores,
@@ -108,5 +110,5 @@ def plan(model: str, alias: str, shape: ModelShape, wish: Wish, machine: Machine
     )
 
 
-def _rounded_up(value: int, step: int) -> int:
-    return -(-value // step) * step
+def _rounded_up(tokens: int) -> int:
+    return -(-tokens // _CONTEXT_STEP) * _CONTEXT_STEP
