@@ -230,11 +230,13 @@ def make(kind: str, made_from: str) -> None:
         if subprocess.run([uv, *arguments], env=environment, cwd=ROOT, check=False).returncode:
             raise SetupError(key)
 
-    if not _works():
+    if not already or not _works():  # without the note it was never finished, and nobody knows what is in it
         say("making")
-        run(
-            "venv_failed", "venv", "--quiet", "--clear", "--no-project", "--python", sys.executable, str(VENV)
-        )
+        if VENV.is_symlink():
+            VENV.unlink()
+        elif VENV.exists():  # uv does not replace what it does not take for an environment
+            shutil.rmtree(VENV)
+        run("venv_failed", "venv", "--quiet", "--no-project", "--python", sys.executable, str(VENV))
     say("installing")
     install = ("pip", "install", "--python", str(PYTHON))
     run("install_failed", *install, "--require-hashes", "--requirement", str(LOCKS[kind]))

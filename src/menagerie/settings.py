@@ -19,7 +19,7 @@ from menagerie.locales import Language
 def _existing_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError) as failure:
+    except (KeyError, OSError, ValueError) as failure:
         raise ValueError("not a time zone of the IANA database") from failure
     return name
 

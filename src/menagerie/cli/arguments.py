@@ -18,7 +18,7 @@ MAX_PORT: Final = 65535
 
 def language_of(words: Sequence[str], environment: Mapping[str, str]) -> Language:
     """What `--lang` says, else the locale, else `MENAGERIE_LANGUAGE`, else English."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         if word == "--":
             break
         asked = following if word == "--lang" else word.removeprefix("--lang=") if "--lang=" in word else ""
