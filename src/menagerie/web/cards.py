@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from unicodedata import combining, normalize
 
 from menagerie.core.languages import OTHER
@@ -27,7 +27,8 @@ class Shown:
 @dataclass(frozen=True)
 class Card:
     """What a page tells of a persona. `model` is what answers, `wanted` the persona's own model where that is
-    not installed (else empty), `tint` one of the `TINTS` colours of its monogram."""
+    not installed (else empty): then the default model answers, or none (`can_answer`). `tint` is one of the
+    `TINTS` colours of its monogram."""
 
     name: str
     title: Shown
@@ -38,12 +39,8 @@ class Card:
     tint: int
     model: str
     quantization: str
-    file: str
-    sha256: str
-    source: str
-    licence: str
     wanted: str
-    state: str
+    can_answer: bool
     context_open: bool
 
     def matches(self, words: Iterable[str]) -> bool:
@@ -52,9 +49,9 @@ class Card:
         return all(word in said for word in words)
 
 
-def card(services: Services, persona: Persona, language: Language) -> Card:
+async def card(services: Services, persona: Persona, language: Language) -> Card:
     """The card of `persona` for a page in `language`."""
-    facts = _model_facts(services, persona)
+    model = await services.resolver.describe(persona)
     title = _shown(persona, "title", language)
     return Card(
         name=persona.name,
@@ -64,22 +61,18 @@ def card(services: Services, persona: Persona, language: Language) -> Card:
         languages=persona.languages,
         monogram=next((letter for letter in title.text if letter.isalnum()), "·").upper(),
         tint=zlib.crc32(persona.name.encode()) % TINTS,
-        model=facts.get("name", ""),
-        quantization=facts.get("quantization", ""),
-        file=facts.get("file", ""),
-        sha256=facts.get("sha256", ""),
-        source=facts.get("source", ""),
-        licence=persona.licence,
-        wanted=facts.get("wanted", "") if facts.get("substituted") else "",
-        state=facts.get("state", ""),
+        model=model.name,
+        quantization=model.quantization,
+        wanted=model.wanted,
+        can_answer=model.state != "missing",
         context_open=persona.ui_features.rag_custom_default,
     )
 
 
-def directory(services: Services, language: Language, query: str = "") -> list[Card]:
+async def directory(services: Services, language: Language, query: str = "") -> list[Card]:
     """The cards of all personas that are not hidden, by title; those that match every word of `query`."""
     words = folded(query).split()
-    cards = (card(services, persona, language) for persona in services.personas.all() if not persona.hidden)
+    cards = [await card(services, persona, language) for persona in services.personas.listed()]
     return sorted(
         (each for each in cards if each.matches(words)), key=lambda each: (folded(each.title.text), each.name)
     )
@@ -94,8 +87,3 @@ def _shown(persona: Persona, field: TextField, language: Language) -> Shown:
     value = getattr(persona, field)
     spoken = language if getattr(value, language) or not getattr(value, OTHER[language]) else OTHER[language]
     return Shown(persona.text(field, language), spoken)
-
-
-def _model_facts(services: Services, persona: Persona) -> Mapping[str, Any]:
-    describe = getattr(services.engines, "describe", None)
-    return describe(persona) if describe is not None else {}

@@ -99,6 +99,8 @@ def _toggle(request: Request, language: Language) -> str:
 def _describe(request: Request, response: Response, language: Language) -> None:
     response.headers["Content-Language"] = language
     response.headers["Cache-Control"] = "private, no-cache"
+    # Under `no-referrer`, browsers send forms with `Origin: null` (Fetch, "append a request Origin header").
+    response.headers["Referrer-Policy"] = "same-origin"
     in_path = in_other_language(request.url.path, language) is not None
     if not in_path:
         response.headers["Vary"] = "Accept-Language, Cookie"

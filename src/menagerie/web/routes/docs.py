@@ -76,7 +76,7 @@ def _operation(path: str, method: str, described: Mapping[str, Any]) -> Operatio
         summary=described.get("summary", ""),
         description=described.get("description", ""),
         parameters=[
-            {**parameter, "type": _type_name(parameter.get("schema", {}))}
+            {"description": "", **parameter, "type": _type_name(parameter.get("schema", {}))}
             for parameter in described.get("parameters", [])
         ],
         request=_bodies(described.get("requestBody", {})),

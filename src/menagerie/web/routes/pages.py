@@ -85,15 +85,15 @@ async def personas(
     q: Annotated[str, Query(max_length=MAX_QUERY)] = "",
 ) -> Response:
     """The directory of personas; `q` are words to look for."""
-    found = directory(services, language, q)
-    everyone = sum(not persona.hidden for persona in services.personas.all())
+    found = await directory(services, language, q)
+    everyone = len(services.personas.listed())
     return render(request, "directory.html", language, cards=found, everyone=everyone, query=q)
 
 
 @_in_language.api_route("/chat/{persona}", methods=READ)
 async def chat(request: Request, services: Serving, language: PathLanguage, persona: str) -> Response:
     """The page on which to talk with a persona."""
-    shown = card(services, services.personas.get(persona), language)
+    shown = await card(services, services.personas.get(persona), language)
     return render(request, "chat.html", language, card=shown, turn=None, script=_script(shown.name, language))
 
 
@@ -108,7 +108,7 @@ async def chat_by_form(
     context: Annotated[str, Form()] = "",
 ) -> Response:
     """One turn for a browser without scripts: the same page, the answer shown as it comes."""
-    shown = card(services, services.personas.get(persona), language)
+    shown = await card(services, services.personas.get(persona), language)
     turn = FormTurn(
         services.turns,
         persona=shown.name,

@@ -91,8 +91,10 @@ export class Conversation {
 
   /** Begin anew. The conversation until now can be had back until the next question. */
   startAnew() {
-    this.stop();
-    if (this.busy) this.#end("stopped");
+    if (this.busy) {
+      this.socket.abandon();
+      this.#end("stopped");
+    }
     this.previous = this.transcript.messages.length ? this.transcript : this.previous;
     this.around.trouble("", false);
     this.show(blank());
@@ -124,7 +126,6 @@ export class Conversation {
       this.view = this.log.addAnswer(answer);
     }
     this.busy = true;
-    this.turn = "";
     this.around.busy(true);
     const given = question.context ? [{ kind: "context", text: question.context }] : [];
     const sent = this.socket.ask({ prompt: question.text, session: this.transcript.session, given });
@@ -136,10 +137,9 @@ export class Conversation {
 
   /** @param {ServerEvent} event */
   #receive(event) {
-    if (!this.busy || !this.view || this.#isOfAnother(event)) return;
+    if (!this.busy || !this.view) return;
     switch (event.type) {
       case "accepted":
-        this.turn = event["turn"];
         this.#keepSession(event["session"]);
         break;
       case "queued":
@@ -164,14 +164,6 @@ export class Conversation {
     }
   }
 
-  /**
-   * Whether an event belongs to a turn that was given up before.
-   * @param {ServerEvent} event
-   */
-  #isOfAnother(event) {
-    return Boolean(this.turn && event["turn"] && event["turn"] !== this.turn);
-  }
-
   /** @param {ServerEvent} event */
   #queued(event) {
     const seconds = event["expected_s"];
@@ -189,18 +181,23 @@ export class Conversation {
       return;
     }
     if (event["code"] === "session.unknown") this.#keepSession("", true);
-    this.#end("failed");
-    this.around.trouble(event["message"], true);
+    this.#end("failed", event["message"]);
   }
 
-  /** @param {State} state */
-  #end(state) {
+  /**
+   * @param {State} state
+   * @param {string} [trouble] what to tell of a failure
+   */
+  #end(state, trouble = "") {
     const view = /** @type {AnswerView} */ (this.view);
+    const wasAtEnd = this.log.atEnd;
     this.busy = false;
     view.answer.state = state;
     view.update();
     this.around.busy(false);
     this.around.progress("");
+    this.around.trouble(trouble, Boolean(trouble));
+    this.log.scrollToEnd(wasAtEnd);
     if (state === "done") this.announcer.ready(view.answer.text);
     else if (state === "failed") this.announcer.silence();
     else this.announcer.say(this.t(state));

@@ -41,13 +41,18 @@ export class PersonaSocket {
     const socket = new WebSocket(this.address, PROTOCOL);
     this.socket = socket;
     socket.addEventListener("open", () => {
+      if (this.socket !== socket) return;
       this.failures = 0;
       this.onopen();
       if (this.waiting !== null) socket.send(this.waiting);
       this.waiting = null;
     });
-    socket.addEventListener("message", (message) => this.onevent(JSON.parse(message.data)));
-    socket.addEventListener("close", (close) => this.#closed(close.code));
+    socket.addEventListener("message", (message) => {
+      if (this.socket === socket) this.onevent(JSON.parse(message.data));
+    });
+    socket.addEventListener("close", (close) => {
+      if (this.socket === socket) this.#closed(close.code);
+    });
   }
 
   /**
@@ -66,12 +71,24 @@ export class PersonaSocket {
     return false;
   }
 
-  /** Stop the turn: take back a prompt that still waits, or ask the server to end the answer. */
+  /**
+   * Stop the turn: take back a prompt that still waits, or ask the server to end the answer.
+   * @returns {boolean} whether nothing was under way at the server
+   */
   cancel() {
     const unsent = this.waiting !== null;
     this.waiting = null;
     if (!unsent && this.socket?.readyState === WebSocket.OPEN) this.socket.send('{"cancel": true}');
     return unsent;
+  }
+
+  /** Give up whatever is under way: the server ends a turn whose connection is gone. Then connect afresh. */
+  abandon() {
+    const socket = this.socket;
+    this.socket = null;
+    this.waiting = null;
+    socket?.close(NORMAL);
+    this.open();
   }
 
   /** @param {number} code */

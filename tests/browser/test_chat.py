@@ -1,0 +1,249 @@
+"""A conversation, in Chromium, against the real routes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage, ask
+from tests.browser.stage import ANSWER, Stage
+
+LAST_WORDS = "is only text here."
+
+
+def newest(page: Page) -> str:
+    """The text of the newest answer."""
+    return page.locator(".message-answer .message-text").last.inner_text()
+
+
+@pytest.mark.parametrize(
+    ("language", "about"), [("en", "About this answer"), ("fr", "À propos de cette réponse")]
+)
+def test_an_answer_streams_in_and_accounts_for_itself(
+    open_page: OpenPage, theatre: Stage, language: str, about: str
+) -> None:
+    page = open_page(f"/{language}/chat/beaver")
+
+    ask(page, "How does a dam work?")
+    expect(page.locator(".message-you")).to_contain_text("How does a dam work?")
+    page.get_by_text(about).click()
+
+    assert newest(page).replace("\n\n", "\n").strip() == ANSWER.replace("\n\n", "\n")
+    expect(page.locator(".message-answer").last).to_contain_text("6c1a2b41161032677be168d354123594c0e6e67d")
+    expect(page.locator("#number")).to_have_text("conversation-1")
+    assert theatre.actors.requests[0].language == language
+
+
+def test_what_a_model_writes_is_never_run(open_page: OpenPage) -> None:
+    page = open_page("/en/chat/beaver")
+
+    ask(page, "hello")
+    expect(page.locator("#log")).to_contain_text(LAST_WORDS)
+
+    assert page.title() == "Beaver – menagerie"
+    assert page.locator("#log script").count() == 0
+
+
+def test_enter_sends_and_shift_enter_begins_a_line(open_page: OpenPage, theatre: Stage) -> None:
+    page = open_page("/en/chat/beaver")
+
+    page.locator("#prompt").focus()
+    page.keyboard.type("one")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("two")
+    page.keyboard.press("Enter")
+    expect(page.locator("#log")).to_contain_text(LAST_WORDS)
+
+    assert theatre.actors.requests[0].prompt == "one\ntwo"
+
+
+def test_the_next_prompt_goes_on_with_the_session(open_page: OpenPage, theatre: Stage) -> None:
+    page = open_page("/en/chat/beaver")
+
+    ask(page, "first")
+    expect(page.locator(".about:visible")).to_have_count(1)
+    ask(page, "second")
+    expect(page.locator(".about:visible")).to_have_count(2)
+
+    assert [request.session for request in theatre.actors.requests] == [None, "conversation-1"]
+
+
+def test_stop_ends_the_answer_and_keeps_what_there_is(open_page: OpenPage, theatre: Stage) -> None:
+    page = open_page("/en/chat/beaver")
+
+    ask(page, "slow")
+    expect(page.locator("#log")).to_contain_text("A beaver dam")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#log")).to_contain_text("You stopped this answer.")
+
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    expect(page.locator("#prompt")).to_be_focused()
+    expect(page.get_by_role("alert")).to_be_empty()
+    assert "A beaver dam" in newest(page)
+    assert theatre.actors.stopped == 1
+
+
+def test_a_failure_is_told_as_an_alert_and_can_be_tried_again(open_page: OpenPage, theatre: Stage) -> None:
+    page = open_page("/fr/chat/beaver", locale="fr-CA")
+
+    ask(page, "fail")
+    expect(page.get_by_role("alert")).to_contain_text("Le modèle s’est arrêté")
+    page.get_by_role("button", name="Réessayer").click()
+    expect(page.get_by_role("alert")).to_contain_text("Le modèle s’est arrêté")
+
+    assert len(theatre.actors.requests) == 2
+    expect(page.locator(".message-you")).to_have_count(1)
+    page.get_by_role("button", name="Fermer").click()
+    expect(page.get_by_role("alert")).to_be_empty()
+
+
+def test_the_place_in_line_is_visible(open_page: OpenPage) -> None:
+    page = open_page("/en/chat/beaver")
+
+    ask(page, "queue")
+
+    expect(page.locator("#progress")).to_have_text("Waiting for a free place: number 3 in line, about 12 s.")
+    expect(page.locator("#progress")).to_have_text("Waiting for a free place: number 1 in line, about 4 s.")
+    expect(page.locator("#log")).to_contain_text(LAST_WORDS)
+
+
+def test_a_reload_shows_the_conversation_and_goes_on_with_it(open_page: OpenPage, theatre: Stage) -> None:
+    page = open_page("/en/chat/beaver")
+    ask(page, "first")
+    expect(page.locator(".about:visible")).to_have_count(1)
+    page.locator("#prompt").fill("half written")
+
+    page.reload()
+
+    expect(page.locator(".message-you")).to_contain_text("first")
+    expect(page.locator("#log")).to_contain_text(LAST_WORDS)
+    expect(page.locator("#prompt")).to_have_value("half written")
+    ask(page, "second")
+    expect(page.locator(".about:visible")).to_have_count(2)
+    assert theatre.actors.requests[-1].session == "conversation-1"
+
+
+def test_a_reload_in_the_middle_of_an_answer_offers_to_ask_again(open_page: OpenPage, theatre: Stage) -> None:
+    page = open_page("/en/chat/beaver")
+    ask(page, "slow")
+    expect(page.locator("#log")).to_contain_text("A beaver dam")
+
+    page.reload()
+
+    expect(page.locator("#log")).to_contain_text("This answer was interrupted before its end.")
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(page.locator(".message-you")).to_have_count(1)
+    assert len(theatre.actors.requests) == 2
+
+
+def test_the_other_language_shows_the_same_conversation(open_page: OpenPage) -> None:
+    page = open_page("/en/chat/beaver")
+    ask(page, "first")
+    expect(page.locator(".about:visible")).to_have_count(1)
+
+    page.get_by_role("link", name="Français").click()
+
+    expect(page.locator(".message-you")).to_contain_text("Vous")
+    expect(page.locator("#log")).to_contain_text(LAST_WORDS)
+
+
+def test_a_lost_connection_is_made_again_and_the_answer_can_be_asked_for_again(
+    open_page: OpenPage, theatre: Stage
+) -> None:
+    page = open_page("/en/chat/beaver", may_fail=True)
+
+    ask(page, "drop")
+    expect(page.locator("#log")).to_contain_text("This answer was interrupted before its end.")
+    expect(page.locator("#progress")).to_have_text("The connection was lost. Trying to reconnect…")
+    expect(page.locator("#progress")).to_be_empty()
+    ask(page, "go on")
+    expect(page.locator(".about:visible")).to_have_count(1)
+
+    assert theatre.actors.requests[-1].session == "conversation-1"
+
+
+def test_a_prompt_written_while_the_server_is_away_is_sent_when_it_is_back(
+    open_page: OpenPage, theatre: Stage
+) -> None:
+    page = open_page("/en/chat/beaver", may_fail=True)
+    page.wait_for_timeout(200)
+    theatre.close()
+    expect(page.locator("#progress")).to_have_text(re.compile("connection was lost"))
+
+    ask(page, "are you there?")
+    expect(page.locator("#progress")).to_have_text(re.compile("No connection yet"))
+    theatre.restart()
+
+    expect(page.locator("#log")).to_contain_text(LAST_WORDS)
+    assert [request.prompt for request in theatre.actors.requests] == ["are you there?"]
+
+
+def test_pasted_text_goes_with_the_next_prompt_only(open_page: OpenPage, theatre: Stage) -> None:
+    page = open_page("/en/chat/beaver")
+
+    page.get_by_text("Add text for context").click()
+    expect(page.get_by_text("Do not paste personal, protected or classified information.")).to_be_visible()
+    page.get_by_label("Text that the next answer should rest on").fill("Dams are made of mud.")
+    ask(page, "what are dams made of?")
+    expect(page.locator(".message-you")).to_contain_text("Sent with 21 characters of context.")
+    expect(page.locator(".about:visible")).to_have_count(1)
+    ask(page, "and lodges?")
+    expect(page.locator(".about:visible")).to_have_count(2)
+
+    given = [[each.text for each in request.given] for request in theatre.actors.requests]
+    assert given == [["Dams are made of mud."], []]
+
+
+def test_a_new_conversation_can_be_taken_back(open_page: OpenPage, theatre: Stage) -> None:
+    page = open_page("/en/chat/beaver")
+    ask(page, "first")
+    expect(page.locator(".about:visible")).to_have_count(1)
+
+    page.get_by_role("link", name="New conversation").click()
+    expect(page.locator(".message-you")).to_have_count(0)
+    expect(page.locator("#number")).to_have_text("given with the first answer")
+    page.get_by_role("button", name="Back to the previous one").click()
+
+    expect(page.locator(".message-you")).to_contain_text("first")
+    page.get_by_role("link", name="New conversation").click()
+    ask(page, "fresh")
+    expect(page.locator(".about:visible")).to_have_count(1)
+    assert theatre.actors.requests[-1].session is None
+
+
+def test_a_new_conversation_stops_the_answer_that_is_under_way(open_page: OpenPage, theatre: Stage) -> None:
+    page = open_page("/en/chat/beaver")
+    ask(page, "slow")
+    expect(page.locator("#log")).to_contain_text("A beaver dam")
+
+    page.get_by_role("link", name="New conversation").click()
+    ask(page, "fresh")
+    expect(page.locator(".about:visible")).to_have_count(1)
+
+    assert newest(page).count("A beaver dam") == 1
+    assert theatre.actors.stopped == 1
+
+
+def test_without_scripts_a_form_gets_an_answer_and_goes_on(open_page: OpenPage, theatre: Stage) -> None:
+    page = open_page("/fr/chat/beaver", java_script_enabled=False, locale="fr-CA")
+
+    for prompt in ("un", "deux"):
+        page.locator("#prompt").fill(prompt)
+        page.get_by_role("button", name="Envoyer").click()
+        expect(page.locator("#log")).to_contain_text(LAST_WORDS)
+        expect(page.locator("#log")).to_contain_text("1 234 lus (dont 1 000 en cache), 57 écrits")
+
+    assert [request.session for request in theatre.actors.requests] == [None, "conversation-1"]
+
+
+def test_without_scripts_a_failure_keeps_the_prompt(open_page: OpenPage) -> None:
+    page = open_page("/en/chat/beaver", java_script_enabled=False)
+
+    page.locator("#prompt").fill("fail")
+    page.get_by_role("button", name="Send").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("The model stopped in the middle of the answer.")
+    expect(page.locator("#prompt")).to_have_value("fail")
