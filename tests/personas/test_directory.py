@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import unicodedata
@@ -10,8 +11,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+import watchfiles
 from structlog.testing import capture_logs
 
 from menagerie.core.errors import ErrorCode, MenagerieError
@@ -41,6 +44,11 @@ async def comes_true(condition: Callable[[], object]) -> None:
             return
         await asyncio.sleep(0.02)
     pytest.fail("waited ten seconds in vain")
+
+
+def no_watches_left(*folders: Path, **options: object) -> NoReturn:
+    """A system that has no more watches to give, as `watchfiles` tells it."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folders))
 
 
 def is_titled(directory: PersonaDirectory, expected: str) -> bool:
@@ -155,15 +163,27 @@ async def test_without_any_folder_it_waits_for_one(tmp_path: Path) -> None:
         await comes_true(directory.all)
 
 
-async def test_a_change_between_the_start_and_the_watching_is_not_lost(site: Site) -> None:
+async def test_a_change_between_start_and_watching_is_not_lost_even_if_it_leaves_no_trace(site: Site) -> None:
     file = site.write("10.json", {"fox": {"title": "one"}})
+    times = file.stat()
     directory = PersonaDirectory([site.folder], Settings())
     site.write("10.json", {"fox": {"title": "two"}})
-    os.utime(file, ns=(0, 0))
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     watching = asyncio.create_task(directory.watch())
     await comes_true(lambda: title(directory) == "two")
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_where_the_system_reports_nothing_changes_are_found_by_looking(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchfiles, "awatch", no_watches_left)
+    site.write("10.json", {"fox": {"title": "one"}})
+    async with watched(site.folder) as directory:
+        await asyncio.sleep(0.1)
+        site.write("10.json", {"fox": {"title": "two"}})
+        await comes_true(lambda: title(directory) == "two")
 
 
 async def test_a_file_of_another_kind_causes_no_reload(site: Site) -> None:
@@ -172,5 +192,6 @@ async def test_a_file_of_another_kind_causes_no_reload(site: Site) -> None:
         before = directory.all()
         site.write("notes.txt", "no persona")
         site.write(".10.json.swp", "{")
+        (site.folder / "10.json").touch()
         await asyncio.sleep(1.5)
         assert directory.all() is before

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import time
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,13 +22,15 @@ from menagerie.settings import Settings
 DEBOUNCE: Final = 250
 """Milliseconds in which changes to files count as one."""
 LOOK_AGAIN: Final = 1.0
-"""Seconds after which folders are looked at even if the system reported nothing: it cannot report a folder that
-comes later, and does not for some network file systems."""
+"""Seconds after which the files are looked at even if the system reported nothing: it cannot report a folder that
+comes later, has no more watches to give, or does not know what happens on a network file system."""
 MAX_SHOWN_NAME: Final = 80
+SETTLED: Final = 2.0
+"""Seconds after which a file's time tells every further change: more than the coarsest clock of a file system."""
 
 _log = structlog.get_logger(__name__)
 
-Fingerprint = tuple[tuple[str, int, int, int], ...]
+Fingerprint = tuple[tuple[str, bytes], ...]
 
 
 class PersonaDirectory:
@@ -40,6 +44,7 @@ class PersonaDirectory:
         self.folders = tuple(folders)
         self.problem: PersonaFileError | None = None
         self._settings = settings
+        self._digests: dict[tuple[Path, int, int, int], bytes] = {}
         self._fingerprint = self._look()
         self._personas = load_personas(self.folders, settings)
         self._all = tuple(self._personas.values())
@@ -84,51 +89,51 @@ class PersonaDirectory:
     async def watch(self) -> None:
         """Reload after every change of the files, until cancelled."""
         while True:
-            there = self._there()
             await self._reload_if_changed()
-            if not there:
-                await asyncio.sleep(LOOK_AGAIN)
-                continue
-            async for _ in watchfiles.awatch(
-                *(folder for folder, _ in there),
-                debounce=DEBOUNCE,
-                rust_timeout=int(LOOK_AGAIN * 1000),
-                yield_on_timeout=True,
-                recursive=True,
-                ignore_permission_denied=True,
-            ):
-                await self._reload_if_changed()
-                if self._there() != there:
-                    break
+            try:
+                await self._until_nothing_to_watch()
+            except (OSError, RuntimeError) as failure:
+                _log.debug("personas.unwatched", failure=repr(failure))
+            await asyncio.sleep(LOOK_AGAIN)
+
+    async def _until_nothing_to_watch(self) -> None:
+        """Look whenever the system reports a change in the folders that are there, and every now and then."""
+        there = [folder for folder in self.folders if folder.is_dir()]
+        if not there:
+            return
+        changes = watchfiles.awatch(
+            *there,
+            debounce=DEBOUNCE,
+            rust_timeout=int(LOOK_AGAIN * 1000),
+            yield_on_timeout=True,
+            ignore_permission_denied=True,
+        )
+        async for _ in changes:
+            await self._reload_if_changed()
 
     async def _reload_if_changed(self) -> None:
-        if self._look() != self._fingerprint:
+        if await asyncio.to_thread(self._look) != self._fingerprint:
             await asyncio.to_thread(self.reload)
 
-    def _there(self) -> tuple[tuple[Path, int], ...]:
-        """The folders that exist, each with its identity: one that was made anew has to be watched anew."""
-        found = []
-        for folder in self.folders:
-            try:
-                found.append((folder, folder.stat().st_ino))
-            except OSError:
-                continue
-        return tuple(found)
-
     def _look(self) -> Fingerprint:
-        """What tells whether any file has changed: their paths, sizes, times and identities."""
-        seen = []
+        """What tells whether any file has changed: their paths and what is in them."""
         try:
-            files = [*persona_files(self.folders)]
+            return tuple((str(file), self._digest(file)) for file in persona_files(self.folders))
         except PersonaFileError:
             return ()
-        for file in files:
-            try:
-                status = file.stat()
-                seen.append((str(file), status.st_size, status.st_mtime_ns, status.st_ino))
-            except OSError:
-                seen.append((str(file), -1, 0, 0))
-        return tuple(seen)
+
+    def _digest(self, file: Path) -> bytes:
+        """A digest of the content; it is read only where size, time or identity are new, or so recent that a
+        second change might not show in them."""
+        try:
+            status = file.stat()
+            seen = (file, status.st_size, status.st_mtime_ns, status.st_ino)
+            if seen not in self._digests or time.time() - status.st_mtime < SETTLED:
+                self._digests = {old: digest for old, digest in self._digests.items() if old[0] != file}
+                self._digests[seen] = hashlib.sha256(file.read_bytes()).digest()
+            return self._digests[seen]
+        except OSError:
+            return b""
 
 
 def shown_name(name: str) -> str:
