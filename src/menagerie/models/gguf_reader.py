@@ -206,7 +206,7 @@ class _Reader:
             if tensor.offset % alignment or tensor.offset < end:
                 raise self._broken("tensor", tensor=tensor.name[:80])
             end = tensor.offset + (tensor.size or 1)
-        if end > room:
+        if tensors and end > room:
             raise self._broken("truncated", missing_bytes=end - room)
 
     def _count(self, limit: int, *, smallest: int, what: str) -> int:

@@ -22,7 +22,7 @@ from menagerie.models.download import Remote, network_failure
 from menagerie.models.failures import ModelError
 from menagerie.models.pip_settings import PipSettings
 from menagerie.models.wish import ModelWish
-from menagerie.net.client import NetworkError, fetch, read_limited
+from menagerie.net.client import NetworkError, basic_authorization, fetch, read_limited
 
 MAX_PAGE: Final = 32 * 2**20
 _JSON: Final = "application/vnd.pypi.simple.v1+json"
@@ -171,4 +171,4 @@ def _authorization(index: str, wheel: str) -> str:
     same = (ours.scheme, ours.hostname, ours.port) == (theirs.scheme, theirs.hostname, theirs.port)
     if not same or ours.username is None:
         return ""
-    return aiohttp.BasicAuth(unquote(ours.username), unquote(ours.password or "")).encode()
+    return basic_authorization(unquote(ours.username), unquote(ours.password or ""))

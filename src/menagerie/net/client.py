@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -92,7 +93,7 @@ async def fetch(
     """
     url = _parse(address)
     origin = url.origin()
-    authorization = authorization or _basic(url)
+    authorization = authorization or (basic_authorization(url.user, url.password or "") if url.user else "")
     url = url.with_user(None)
     for _ in range(MAX_REDIRECTS + 1):
         sent = dict(headers or {})
@@ -105,6 +106,11 @@ async def fetch(
                 return
             url = _next(url, response)
     raise NetworkError("redirect", host=url.host or "")
+
+
+def basic_authorization(user: str, password: str) -> str:
+    """The header of a user name and a password (RFC 7617, in UTF-8)."""
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
 async def read_limited(response: aiohttp.ClientResponse, limit: int) -> bytes:
@@ -170,12 +176,6 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
         status=response.status,
         retry_after=float(wait) if wait.isdecimal() else 0.0,
     )
-
-
-def _basic(url: URL) -> str:
-    if url.user is None:
-        return ""
-    return aiohttp.BasicAuth(url.user, url.password or "").encode()
 
 
 def _trust(authorities: Path | None, client_certificate: Path | None) -> ssl.SSLContext:
