@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from menagerie.locales import LANGUAGES
-from menagerie.personas.load import load_personas, merge
+from menagerie.personas.load import load_personas
 from menagerie.personas.persona import FILE_KEYS
 from menagerie.settings import Settings
 from tests.personas.files import Site
@@ -75,50 +72,6 @@ def test_null_takes_a_key_back_and_removes_a_persona(site: Site) -> None:
     personas = site.load()
     assert list(personas) == ["fox"]
     assert (personas["fox"].model_wish, personas["fox"].context_window) == (None, 4096)
-
-
-NESTED = st.recursive(
-    st.integers() | st.none(), lambda inner: st.dictionaries(st.sampled_from("abcd"), inner), max_leaves=8
-)
-OBJECTS = st.dictionaries(st.sampled_from("abcd"), NESTED)
-
-
-@given(OBJECTS, OBJECTS)
-def test_a_patch_wins_wherever_it_says_something_and_changes_nothing_else(
-    base: dict[str, Any], patch: dict[str, Any]
-) -> None:
-    before = json.dumps([base, patch])
-    merged: Any = merge(base, patch)
-    for key in base.keys() | patch.keys():
-        if key not in patch:
-            assert merged[key] == base[key]
-        elif key not in base:
-            assert merged[key] == patch[key]
-        else:
-            assert merged[key] == merge(base[key], patch[key])
-    assert json.dumps([base, patch]) == before
-
-
-@given(OBJECTS)
-def test_patching_with_nothing_or_with_the_same_again_changes_nothing(base: dict[str, Any]) -> None:
-    assert merge(base, {}) == merge({}, base) == merge(base, base) == base
-
-
-SHAPED = st.fixed_dictionaries(
-    {},
-    optional={
-        "a": st.integers(),
-        "b": st.fixed_dictionaries({}, optional={"en": st.integers(), "fr": st.integers()}),
-        "c": st.fixed_dictionaries({}, optional={"x": st.booleans(), "y": st.booleans()}),
-    },
-)
-
-
-@given(SHAPED, SHAPED, SHAPED)
-def test_patches_of_one_shape_can_be_joined_before_they_are_laid_on(
-    base: object, first: object, second: object
-) -> None:
-    assert merge(merge(base, first), second) == merge(base, merge(first, second))
 
 
 @pytest.mark.parametrize(
@@ -285,7 +238,8 @@ def test_names_that_stand_well_in_an_address_are_allowed(site: Site, name: str) 
 
 def test_files_written_for_the_reference_are_read(site: Site) -> None:
     site.write("stuffing.txt", "facts")
-    written = {
+    features = ["rag_custom", "rag_custom_default", "ui_emotions"]
+    written: dict[str, Any] = {
         "imperative": "You are.",
         "description": "What.",
         "intro_dialogue": "",
@@ -302,7 +256,7 @@ def test_files_written_for_the_reference_are_read(site: Site) -> None:
         "voice": "../fr_FR-upmc-medium.onnx",
         "voice_param": 1,
         "ui_style": "winter",
-        "ui_features": ["rag_custom", "rag_custom_default", "ui_emotions"],
+        "ui_features": features,
         "persona": "A drawing of a fox",
         "persona_seed": 42,
         "persona_cfg": 5,
@@ -312,7 +266,7 @@ def test_files_written_for_the_reference_are_read(site: Site) -> None:
     fox = site.load()["fox"]
     assert (fox.flash_attention, fox.voice_param, fox.persona_cfg) == ("on", 1, 5.0)
     assert fox.stuffing("fr") == site.folder / "stuffing.txt"
-    assert {name for name, on in fox.ui_features.model_dump().items() if on} == set(written["ui_features"])  # type: ignore[call-overload]
+    assert {name for name, on in fox.ui_features.model_dump().items() if on} == set(features)
     assert written.keys() <= set(FILE_KEYS)
 
 
