@@ -238,9 +238,11 @@ def make(kind: str, made_from: str) -> None:
             shutil.rmtree(VENV)
         run("venv_failed", "venv", "--quiet", "--no-project", "--python", sys.executable, str(VENV))
     say("installing")
-    install = ("pip", "install", "--python", str(PYTHON))
-    run("install_failed", *install, "--require-hashes", "--requirement", str(LOCKS[kind]))
-    run("build_failed", *install, "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    here = ("--python", str(PYTHON))
+    # sync, not install: a library that nothing asks for any more can still change what others do.
+    run("install_failed", "pip", "sync", *here, "--require-hashes", str(LOCKS[kind]))
+    ours = ("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    run("build_failed", "pip", "install", *here, "--quiet", *ours)
     MADE_FROM.write_text("\n".join(made(kind, made_from)) + "\n", encoding="utf-8")
     say("made")
 

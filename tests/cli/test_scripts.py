@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 SHELL_SCRIPTS = sorted(
@@ -272,6 +276,18 @@ def test_a_lock_pins_everything_by_hash_and_names_no_address(lock: str) -> None:
     pinned = [line for line in text.splitlines() if line and not line.startswith(" ")]
     assert pinned
     assert [line for line in pinned if "==" not in line or not line.endswith("\\")] == []
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_has_what_the_project_asks_for(lock: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = [*project["project"]["dependencies"], *project["dependency-groups"]["build"]]
+    asked += project["dependency-groups"]["dev"] if "dev" in lock else []
+    pins = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / lock).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    for requirement in map(Requirement, asked):
+        versions = [version for name, version in pins if name == canonicalize_name(requirement.name)]
+        assert versions, f"{requirement}: script/lock"
+        assert all(version in requirement.specifier for version in versions), f"{requirement}: script/lock"
 
 
 def test_the_tests_run_with_the_versions_that_are_served() -> None:
