@@ -18,8 +18,8 @@ Work = Callable[[Connection], T]
 class Database(Protocol):
     """An open database. Everything raises `StoreUnavailableError` where the database cannot serve."""
 
-    keeps_watch: bool
-    """Whether several services may share it, so that each looks after the turns of those that died."""
+    shared: bool
+    """Whether several services, and several transactions of each, may be at work at the same time."""
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction that is committed when it returns."""

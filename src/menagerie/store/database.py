@@ -34,7 +34,7 @@ class Store:
         self.log = Log(database)
         self.sessions = Sessions(database)
         self.turns = Turns(database, self.log, instance)
-        self._watch = asyncio.create_task(self._keep_watch()) if database.keeps_watch else None
+        self._watch = asyncio.create_task(self._keep_watch()) if database.shared else None
 
     @classmethod
     async def open(cls, url: str, data: Path) -> Store:

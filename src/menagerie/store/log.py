@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Literal
 
 import msgspec
@@ -51,6 +53,7 @@ class Log:
         self._database = database
         self._waiting: deque[Row] = deque()
         self._dropped = 0
+        self._order: AbstractAsyncContextManager[None] = asyncio.Lock() if database.shared else nullcontext()
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
 
@@ -90,30 +93,24 @@ class Log:
         self._waiting.append(line)
         self._flush_in(FLUSH_S)
 
-    def take(self) -> list[Row]:
-        """All events that wait: whoever takes them writes them, or gives them back."""
-        taken = list(self._waiting)
-        self._waiting.clear()
-        if self._dropped:
-            taken.append(row("events_dropped", severity="warning", data={"count": self._dropped}))
-            self._dropped = 0
-        return taken
-
-    def give_back(self, taken: Sequence[Row]) -> None:
-        """Events that could not be written after all, to be tried again."""
-        self._waiting.extendleft(reversed(taken))
-        self._flush_in(RETRY_S)
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[list[Row]]:
+        """All events that wait, for a transaction that writes them, and its own after them. If it fails, they
+        wait on. One such transaction runs after the other, so that the log is in the order of what happened."""
+        async with self._order:
+            taken = self._take()
+            try:
+                yield taken
+            except BaseException:
+                self._waiting.extendleft(reversed(taken))
+                self._flush_in(RETRY_S)
+                raise
 
     async def flush(self) -> None:
         """Write what waits. Raises `StoreUnavailableError`; the events then wait on."""
-        taken = self.take()
-        if not taken:
-            return
-        try:
-            await self._database.write(lambda connection: insert_events(connection, taken))
-        except StoreUnavailableError:
-            self.give_back(taken)
-            raise
+        async with self.writing() as lines:
+            if lines:
+                await self._database.write(partial(insert_events, lines=lines))
 
     async def read(self, after: int = 0, limit: int = 100) -> tuple[LoggedEvent, ...]:
         """At most `limit` events after the one with the key `after`, oldest first."""
@@ -133,6 +130,14 @@ class Log:
             log.error("events_lost", count=len(self._waiting))  # noqa: TRY400 - the failure is logged already
         if self._timer is not None:
             self._timer.cancel()
+
+    def _take(self) -> list[Row]:
+        taken = list(self._waiting)
+        self._waiting.clear()
+        if self._dropped:
+            taken.append(row("events_dropped", severity="warning", data={"count": self._dropped}))
+            self._dropped = 0
+        return taken
 
     def _flush_in(self, seconds: float) -> None:
         if self._timer is None:

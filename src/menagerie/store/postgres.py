@@ -37,7 +37,7 @@ class Postgres:
     server frees when the service's connection ends: at once if it is killed, within two minutes if its machine
     or the network is gone."""
 
-    keeps_watch = True
+    shared = True
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

@@ -38,7 +38,7 @@ PRAGMAS: Final = (
 class Sqlite:
     """A SQLite database, reached through `write` and `read` from one event loop."""
 
-    keeps_watch = False
+    shared = False
 
     def __init__(self, engine: Engine, lock: int) -> None:
         self._engine = engine

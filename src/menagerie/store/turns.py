@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from operator import itemgetter
 from typing import Any, Final, Literal, TypeVar
 from uuid import uuid4
 
 import msgspec
 import structlog
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from menagerie.core.errors import ErrorCode, MenagerieError
@@ -141,7 +142,9 @@ class Turns:
     async def close_interrupted(self) -> int:
         """End as interrupted what services that are no longer alive had accepted. Gives the number of turns."""
         ended_at = datetime.now(UTC)
-        ended = await self._database.write(partial(_interrupt, self._database, ended_at))
+        dead = turns.c.instance.not_in(self._database.living())
+        async with self._events.writing() as lines:
+            ended = await self._database.write(partial(_interrupt, dead=dead, at=ended_at, lines=lines))
         if ended:
             log.warning("turns_interrupted", count=ended)
         return ended
@@ -163,11 +166,10 @@ class Turns:
             log.error("turns_left_open", count=len(self._unwritten))  # noqa: TRY400 - logged where it arose
 
     async def _finish(self, turn: str, end: TurnEnd) -> None:
-        lines = self._events.take()
         try:
-            closed = await self._database.write(partial(_finish, turn=turn, end=end, lines=lines))
+            async with self._events.writing() as lines:
+                closed = await self._database.write(partial(_finish, turn=turn, end=end, lines=lines))
         except Exception:
-            self._events.give_back(lines)
             self._owe(turn, _unstored(end))
             raise
         if not closed:
@@ -278,22 +280,19 @@ def _finish(connection: Connection, *, turn: str, end: TurnEnd, lines: list[Row]
     return ended is not None
 
 
-def _interrupt(database: Database, ended_at: datetime, connection: Connection) -> int:
+def _interrupt(connection: Connection, *, dead: ColumnElement[bool], at: datetime, lines: list[Row]) -> int:
+    """How many turns of dead services were still open."""
     code = ErrorCode.TURN_INTERRUPTED
-    dead = turns.c.instance.not_in(database.living())
-    ended = (
-        connection.execute(
-            update(turns)
-            .where(turns.c.outcome == "accepted", dead)
-            .values(outcome="interrupted", code=code.value, ended_at=ended_at)
-            .returning(*_ENDED)
-        )
-        .mappings()
-        .all()
+    closing = (
+        update(turns)
+        .where(turns.c.outcome == "accepted", dead)
+        .values(outcome="interrupted", code=code.value, ended_at=at)
+        .returning(*_ENDED)
     )
-    if ended:
-        in_order = sorted(ended, key=lambda found: int(found["key"]))
-        insert_events(connection, [_line(found, "interrupted", code, None, ended_at) for found in in_order])
+    ended = sorted(connection.execute(closing).mappings(), key=itemgetter("key"))
+    lines = [*lines, *(_line(found, "interrupted", code, None, at) for found in ended)]
+    if lines:
+        insert_events(connection, lines)
     return len(ended)
 
 

@@ -1,0 +1,111 @@
+"""The steps that lead to the tables of today."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+from menagerie.store import schema
+from menagerie.store.database import FILE_NAME, Store
+from menagerie.store.failures import Reason, StoreUnavailableError
+from menagerie.store.sqlite import Sqlite
+from menagerie.store.tables import metadata
+from tests.store.examples import ANN, say, words
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Sqlite]:
+    opened = await Sqlite.open(tmp_path / FILE_NAME)
+    yield opened
+    await opened.close()
+
+
+def tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names())
+
+
+async def test_the_service_knows_the_newest_step(database: Sqlite) -> None:
+    def newest(connection: Connection) -> str | None:
+        script = ScriptDirectory.from_config(schema.alembic_configuration(connection))
+        return script.get_current_head()
+
+    assert await database.read(newest) == schema.HEAD
+
+
+async def test_the_steps_lead_to_the_tables_that_the_code_uses(database: Sqlite) -> None:
+    await database.write(schema.upgrade)
+    differences = await database.read(
+        lambda connection: compare_metadata(
+            MigrationContext.configure(connection, opts={"compare_type": True}), metadata
+        )
+    )
+    assert differences == []
+
+
+async def test_every_step_can_be_taken_back_and_again(database: Sqlite) -> None:
+    await database.write(schema.upgrade)
+    await database.write(
+        lambda connection: command.downgrade(schema.alembic_configuration(connection), "base")
+    )
+    assert await database.read(tables) == {"alembic_version"}
+    await database.write(schema.upgrade)
+    assert await database.read(tables) == {*metadata.tables, "alembic_version"}
+
+
+async def test_bringing_up_to_date_what_is_up_to_date_changes_nothing(tmp_path: Path) -> None:
+    store = await Store.open("", tmp_path)
+    session = (await say(store)).session
+    await store.close()
+    store = await Store.open("", tmp_path)
+    assert words(await store.sessions.get(session, ANN)) == ["Hello?", "Hoo."]
+    await store.close()
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    database = await Sqlite.open(tmp_path / FILE_NAME)
+    await database.write(schema.upgrade)
+    await database.write(
+        lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    )
+    await database.close()
+    with pytest.raises(StoreUnavailableError) as refused:
+        await Store.open("", tmp_path)
+    assert refused.value.reason == Reason.NEWER
+    assert str(tmp_path) in refused.value.message("en")
+    database = await Sqlite.open(tmp_path / FILE_NAME)
+    version = await database.read(
+        lambda connection: connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    )
+    assert version == "9999"
+    await database.close()
+
+
+async def test_a_step_that_fails_halfway_leaves_the_database_as_it_was(
+    database: Sqlite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await database.write(schema.upgrade)
+    steps = tmp_path / "migrations"
+    shutil.copytree(schema.MIGRATIONS, steps, ignore=shutil.ignore_patterns("__pycache__"))
+    (steps / "versions" / "r0002_broken.py").write_text(
+        "from alembic import op\n"
+        "revision, down_revision = '0002', '0001'\n"
+        "def upgrade():\n"
+        "    op.execute('CREATE TABLE half (x INTEGER)')\n"
+        "    op.execute('DROP TABLE events')\n"
+        "    op.execute('THIS IS NOT SQL')\n"
+    )
+    monkeypatch.setattr(schema, "MIGRATIONS", steps)
+    monkeypatch.setattr(schema, "HEAD", "0002")
+    with pytest.raises(StoreUnavailableError):
+        await database.write(schema.upgrade)
+    assert await database.read(tables) == {*metadata.tables, "alembic_version"}
+    monkeypatch.undo()
+    await database.write(schema.upgrade)
