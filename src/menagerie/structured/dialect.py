@@ -25,6 +25,8 @@ SCHEMA_MAPS: Final = frozenset(
 LITERALS: Final = frozenset({"enum", "const", "default", "examples", "example"})
 """Keywords whose value is data, never a schema."""
 REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+MAX_NAMED_REFERENCES: Final = 200
+"""References by `$anchor` or `$id`: each is looked for in the whole document."""
 OLD_DRAFTS: Final = ("draft-04", "draft-06", "draft-07")
 """Drafts in which the siblings of `$ref` mean nothing."""
 
@@ -77,8 +79,14 @@ def subschemas(schema: object) -> Iterator[tuple[Path, Schema]]:
 def check_references(schema: object, dialect: type[Validator]) -> None:
     """Raise SCHEMA_INVALID where a reference leads out of the document, or nowhere. Nothing is fetched; the
     published meta-schemas are known without."""
-    if not any(name in here for _, here in subschemas(schema) for name in REFERENCES):
+    references = [here.get(name) for _, here in subschemas(schema) for name in REFERENCES]
+    named = [one for one in references if isinstance(one, str) and one != "#" and not one.startswith("#/")]
+    if not any(references):
         return
+    if len(named) > MAX_NAMED_REFERENCES:
+        raise MenagerieError(
+            ErrorCode.SCHEMA_TOO_COMPLEX, reason=f"$anchor, $id: {len(named)} > {MAX_NAMED_REFERENCES}"
+        )
     specification: Specification[Any] = specification_with(dialect_id(dialect))
     resource: Resource[Any] = specification.create_resource(schema)
     base = resource.id() or ""

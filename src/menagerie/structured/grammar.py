@@ -234,10 +234,12 @@ def _may_be_object(schema: Schema) -> bool:
 
 def _disjoint(branches: Any) -> bool:
     """Whether no value can meet two of `branches`, by their types or by a required property's literals."""
-    if not all(isinstance(branch, dict) and "$ref" not in branch for branch in branches):
+    if len(branches) > 32 or not all(
+        isinstance(branch, dict) and "$ref" not in branch for branch in branches
+    ):
         return False
     pairs = [(one, other) for at, one in enumerate(branches) for other in branches[at + 1 :]]
-    return len(branches) <= 32 and all(_apart(one, other) for one, other in pairs)
+    return all(_apart(one, other) for one, other in pairs)
 
 
 def _apart(one: Schema, other: Schema) -> bool:

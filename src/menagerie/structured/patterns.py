@@ -43,6 +43,11 @@ def found(pattern: str, text: str) -> bool:
         raise PatternTimeoutError(pattern) from None
 
 
+def may_backtrack(pattern: str) -> bool:
+    """Whether `pattern` repeats more than once, so that a search by another engine may take very long."""
+    return sum(pattern.count(sign) for sign in "*+{") > 1
+
+
 _COUNT: Final = regex.compile(r"\{(\d{1,9})(?:,(\d{0,9}))?\}[?+]?")
 
 

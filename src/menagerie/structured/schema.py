@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import msgspec
 from jsonschema.protocols import Validator
-from jsonschema_specifications import REGISTRY as SPECIFICATIONS
 from llguidance import LLMatcher
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.structured.dialect import (
     LITERALS,
+    Schema,
     check_references,
     dialect_of,
     pointer,
@@ -22,15 +22,14 @@ from menagerie.structured.dialect import (
 )
 from menagerie.structured.grammar import BYTES, LIMITS, Grammar, strongest_grammar
 from menagerie.structured.guard import Guard
-from menagerie.structured.patterns import compiled_pattern
-from menagerie.structured.verification import Verifier, parse
+from menagerie.structured.patterns import compiled_pattern, may_backtrack
+from menagerie.structured.verification import SECONDS, EndlessError, SchemaViolation, Verifier, parse
 
 MAX_BYTES: Final = 262_144
 MAX_DEPTH: Final = 100
 """Containers inside one another, in the document of the schema."""
-MAX_NODES: Final = 40_000
-MAX_PATTERNS: Final = 131_072
-"""Characters of all patterns together."""
+MAX_NODES: Final = 20_000
+MAX_PATTERNS: Final = 500
 _HARMLESS: Final = frozenset({"uniqueItems", "minItems"})
 """Breaches of the meta-schemas that change nothing: a value twice in an `enum`, an empty `required`."""
 
@@ -47,8 +46,8 @@ class CompiledSchema:
         self._verifier = Verifier(schema, dialect)
         self._matcher = LLMatcher(BYTES, grammar.text, log_level=0, limits=LIMITS)
         self._patterns = tuple(
-            {here["pattern"]: None for _, here in subschemas(schema) if isinstance(here.get("pattern"), str)}
-        )[:64]
+            {pattern: None for _, here in subschemas(schema) for pattern in _patterns(here)}
+        )
         self._lock = Lock()
 
     @property
@@ -56,10 +55,11 @@ class CompiledSchema:
         """Whether every text that the grammar lets pass meets the schema."""
         return not self.unguaranteed
 
-    def verify(self, text: str) -> object:
-        """The value of `text`. Raises `SchemaViolation` where it is no JSON, or breaks the schema."""
+    def verify(self, text: str, seconds: float = SECONDS) -> object:
+        """The value of `text`. Raises `SchemaViolation` where it is no JSON, breaks the schema, or takes more than
+        `seconds` of processor time to verify."""
         value = parse(text)
-        self._verifier.verify(value)
+        self._verifier.verify(value, seconds)
         return value
 
     def guard(self) -> Guard:
@@ -95,7 +95,9 @@ def _compiled(encoded: bytes) -> CompiledSchema:
     _check_sizes(schema)
     _check_meta(schema, dialect)
     check_references(schema, dialect)
-    return CompiledSchema(schema, dialect, strongest_grammar(schema, dialect))
+    compiled = CompiledSchema(schema, dialect, strongest_grammar(schema, dialect))
+    _check_ends(compiled)
+    return compiled
 
 
 def _encoded(schema: object) -> bytes:
@@ -130,38 +132,50 @@ def _check_depth(schema: object) -> None:
 
 def _check_sizes(schema: object) -> None:
     """Refuse what would take long to check."""
-    total = 0
+    seen: set[str] = set()
     for path, here in subschemas(schema):
-        patterns = here.get("patternProperties")
-        names = [name for name in patterns if isinstance(name, str)] if isinstance(patterns, dict) else []
         if isinstance(kinds := here.get("type"), list) and len(kinds) > 16:
             raise MenagerieError(
                 ErrorCode.SCHEMA_INVALID, reason=f"type: {len(kinds)} > 16", path=pointer(path)
             )
-        if isinstance(pattern := here.get("pattern"), str):
-            names.append(pattern)
-        if sum(name.count("*") + name.count("+") + name.count(",") for name in names) > 1 and (
-            "unevaluatedProperties" in here and patterns
-        ):
+        patterns = _patterns(here)
+        if "unevaluatedProperties" in here and any(map(may_backtrack, here.get("patternProperties") or ())):
             raise MenagerieError(
                 ErrorCode.SCHEMA_TOO_COMPLEX, reason="patternProperties, unevaluatedProperties"
             )
-        for name in names:
-            total += len(name)
-            compiled_pattern(name)
-        if total > MAX_PATTERNS:
-            raise _too_complex("pattern", total, MAX_PATTERNS)
+        seen.update(patterns)
+        if len(seen) > MAX_PATTERNS:
+            raise _too_complex("pattern", len(seen), MAX_PATTERNS)
+    for pattern in seen:
+        compiled_pattern(pattern)
+
+
+def _patterns(schema: Schema) -> list[str]:
+    names = schema.get("patternProperties")
+    own = [schema.get("pattern"), *(names if isinstance(names, dict) else ())]
+    return [pattern for pattern in own if isinstance(pattern, str)]
 
 
 def _check_meta(schema: object, dialect: type[Validator]) -> None:
-    checker = dialect(dialect.META_SCHEMA, registry=SPECIFICATIONS)
-    for error in checker.iter_errors(_outline(schema)):
-        if error.validator not in _HARMLESS:
-            keyword = str(error.absolute_path[-1]) if error.absolute_path else str(error.validator)
-            reason = f"{keyword}: {msgspec.json.encode(error.instance)[:80].decode(errors='replace')}"
-            raise MenagerieError(
-                ErrorCode.SCHEMA_INVALID, reason=reason, path=pointer(tuple(error.absolute_path))
-            )
+    try:
+        for error in Verifier(dialect.META_SCHEMA, dialect).errors(_outline(schema)):
+            if error.validator not in _HARMLESS:
+                keyword = str(error.absolute_path[-1]) if error.absolute_path else str(error.validator)
+                value = msgspec.json.encode(error.instance)[:80].decode(errors="replace")
+                where = pointer(tuple(error.absolute_path))
+                raise MenagerieError(ErrorCode.SCHEMA_INVALID, reason=f"{keyword}: {value}", path=where)
+    except EndlessError:
+        raise _too_complex("seconds", SECONDS, SECONDS) from None
+
+
+def _check_ends(compiled: CompiledSchema) -> None:
+    """Refuse references that lead in a circle without going into the answer, or that multiply."""
+    for probe in ("{}", "[]", '""', "0"):
+        try:
+            compiled.verify(probe, seconds=0.5)
+        except SchemaViolation as violation:
+            if violation.keyword == "$ref":
+                raise MenagerieError(ErrorCode.SCHEMA_TOO_COMPLEX, reason="$ref: ∞") from None
 
 
 def _outline(schema: Any, keyword: str = "") -> Any:
@@ -177,5 +191,5 @@ def _outline(schema: Any, keyword: str = "") -> Any:
     return [_outline(item) for item in schema]
 
 
-def _too_complex(what: str, amount: int, limit: int) -> MenagerieError:
+def _too_complex(what: str, amount: float, limit: float) -> MenagerieError:
     return MenagerieError(ErrorCode.SCHEMA_TOO_COMPLEX, reason=f"{what}: {amount} > {limit}")

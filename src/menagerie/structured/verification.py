@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, NoReturn, cast
@@ -18,8 +19,8 @@ from jsonschema_specifications import REGISTRY as SPECIFICATIONS
 from menagerie.structured.dialect import dialect_of, pointer
 from menagerie.structured.patterns import PatternTimeoutError, found
 
-FUEL: Final = 400_000
-"""Keyword evaluations of one verification: about a second."""
+SECONDS: Final = 2.0
+"""Of processor time for one verification."""
 _ASCII: Final = "".join(chr(code) for code in range(0x21, 0x7F))
 MAX_FORMATTED: Final = 4_096
 """Characters of a string whose format is checked; a longer one fails."""
@@ -37,20 +38,22 @@ class SchemaViolation(Exception):  # noqa: N818  (it is a verdict that is caught
         self.message = message
 
 
-class OutOfFuelError(Exception):
-    """The verification took more steps than `FUEL`."""
+class EndlessError(Exception):
+    """Following the schema took more than `SECONDS`, or went deeper than the stack."""
 
 
-class _Tank(threading.local):
-    left = 0
+class _Deadline(threading.local):
+    at = 0.0
 
-    def spend(self, amount: int) -> None:
-        self.left -= amount
-        if self.left < 0:
-            raise OutOfFuelError
+    def start(self, seconds: float) -> None:
+        self.at = time.thread_time() + seconds
+
+    def check(self) -> None:
+        if time.thread_time() > self.at:
+            raise EndlessError
 
 
-_TANK: Final = _Tank()
+_DEADLINE: Final = _Deadline()
 
 
 def parse(text: str) -> object:
@@ -91,30 +94,34 @@ class Verifier:
     """Holds values to a schema of one dialect."""
 
     def __init__(self, schema: Any, dialect: type[Validator]) -> None:
-        bounded = _bounded(dialect)
-        self._validator: Validator = bounded(
+        self._validator: Validator = _bounded(dialect)(
             schema, registry=SPECIFICATIONS, format_checker=dialect.FORMAT_CHECKER
         )
 
-    def verify(self, value: Any) -> None:
+    def verify(self, value: Any, seconds: float = SECONDS) -> None:
         """Raise `SchemaViolation` with the most telling of what `value` breaks."""
-        _TANK.left = FUEL
         try:
-            error = best_match(self._validator.iter_errors(value))
-        except OutOfFuelError:
-            raise SchemaViolation("$ref", "/", "too many steps") from None
-        except RecursionError:
-            raise SchemaViolation("$ref", "/", "nested too deeply") from None
+            error = best_match(self.errors(value, seconds))
+        except EndlessError:
+            raise SchemaViolation("$ref", "/", "the schema takes too long to follow") from None
         except PatternTimeoutError:
             raise SchemaViolation("pattern", "/", "the pattern takes too long") from None
         if error is not None:
             keyword = error.validator if isinstance(error.validator, str) else "false"
             raise SchemaViolation(keyword, pointer(tuple(error.absolute_path)), error.message[:300])
 
+    def errors(self, value: Any, seconds: float = SECONDS) -> Iterator[ValidationError]:
+        """All that `value` breaks. Raises `EndlessError`, `PatternTimeoutError`."""
+        _DEADLINE.start(seconds)
+        try:
+            yield from self._validator.iter_errors(value)
+        except RecursionError:
+            raise EndlessError from None
+
 
 @cache
 def _bounded(dialect: type[Validator]) -> type[Validator]:
-    """`dialect` with every keyword paid for, and its regular expressions searched under a time limit."""
+    """`dialect` with a look at the clock before every keyword, and bounded regular expressions."""
     ours: dict[str, Check] = {
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
@@ -123,7 +130,7 @@ def _bounded(dialect: type[Validator]) -> type[Validator]:
         "format": _format,
     }
     theirs = cast("Mapping[str, Check]", dialect.VALIDATORS)
-    checks = {name: _paid(name, ours.get(name, check)) for name, check in theirs.items()}
+    checks = {name: _timed(ours.get(name, check)) for name, check in theirs.items()}
     bounded: Any = cast("Any", validators).extend(dialect, checks)
     bounded.evolve = _evolve
     return cast("type[Validator]", bounded)
@@ -138,17 +145,12 @@ def _evolve(self: Any, **changes: Any) -> Any:
     return dialect(**{**kept, "_resolver": self._resolver, **changes})
 
 
-def _paid(name: str, check: Check) -> Check:
-    def paid(validator: Validator, value: Any, instance: Any, schema: Mapping[str, Any]) -> Any:
-        amount = 1
-        if isinstance(value, list | dict):
-            amount += len(value) // 8
-        elif name == "$ref" and not value.startswith("#/") and value != "#":
-            amount += 200  # an anchor is looked for in the whole document, each time
-        _TANK.spend(amount)
+def _timed(check: Check) -> Check:
+    def timed(validator: Validator, value: Any, instance: Any, schema: Mapping[str, Any]) -> Any:
+        _DEADLINE.check()
         return check(validator, value, instance, schema)
 
-    return paid
+    return timed
 
 
 def _pattern(validator: Validator, pattern: str, instance: Any, _schema: object) -> Iterator[ValidationError]:

@@ -1,0 +1,321 @@
+"""What comes out is valid JSON under the schema, or an error: whatever the engine does."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.engines.chat import ChatRequest, Chunk
+from menagerie.structured.answer import Account, constrained
+from menagerie.structured.schema import CompiledSchema, compile_schema
+from menagerie.structured.verification import SchemaViolation
+from tests.structured.hostile import ASK, saying, whole, written_under
+
+PERSON = compile_schema(
+    {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "born": {"type": "string", "format": "date"},
+            "tags": {"type": "array", "items": {"enum": ["cat", "dog"]}, "minItems": 1},
+            "score": {"type": "number"},
+        },
+        "required": ["name", "born", "tags", "score"],
+        "additionalProperties": False,
+    }
+)
+ANSWER = '{"name":"Zoé \\"Z\\" 🦊","born":"2024-02-29","tags":["cat","dog"],"score":-1.5e3}'
+UNIQUE = compile_schema({"type": "array", "items": {"type": "integer"}, "uniqueItems": True})
+
+
+async def test_a_guaranteed_answer_streams_before_it_is_complete() -> None:
+    chunks = [chunk async for chunk in constrained(saying(ANSWER), ASK, PERSON)]
+    assert len(chunks) > 10
+    assert "".join(chunk.text for chunk in chunks) == ANSWER
+    assert chunks[-1].finish == "stop"
+
+
+@pytest.mark.parametrize("cut", range(1, len(ANSWER)))
+async def test_a_cut_at_any_place_still_gives_valid_json(cut: int) -> None:
+    account = Account()
+    text, last = await whole(saying(ANSWER[:cut], finish="length"), PERSON, account=account)
+    PERSON.verify(text)
+    assert text.startswith(ANSWER[:cut])
+    assert last.finish == "length"
+    assert account.closed
+
+
+async def test_the_last_brace_is_not_handed_on_before_the_whole_is_verified(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(self: CompiledSchema, text: str, seconds: float = 0) -> object:
+        raise SchemaViolation("type", "/", "refused for the test")
+
+    monkeypatch.setattr(CompiledSchema, "verify", refuse)
+    answer, seen = constrained(saying(ANSWER, piece=1), ASK, PERSON), ""
+    while not seen.endswith("-1.5e3"):
+        seen += (await anext(answer)).text
+    with pytest.raises(MenagerieError) as caught:
+        await anext(answer)
+    assert caught.value.code is ErrorCode.SCHEMA_NOT_MET
+
+
+async def test_prose_is_never_handed_on() -> None:
+    account = Account()
+    with pytest.raises(MenagerieError) as caught:
+        await whole(saying("I would rather talk about foxes."), PERSON, account=account)
+    assert caught.value.code is ErrorCode.SCHEMA_NOT_MET
+    assert account.attempts == 3
+
+
+async def test_json_in_a_fence_is_taken_out_of_it() -> None:
+    pretty = json.dumps(json.loads(ANSWER), indent=2)
+    text, _ = await whole(saying(f"Here it is:\n```json\n{pretty}\n```\nEnjoy!"), PERSON)
+    assert json.loads(text) == json.loads(ANSWER)
+    assert "\n" not in text
+
+
+async def test_blanks_between_tokens_are_left_out_while_streaming() -> None:
+    spaced = json.dumps(json.loads(ANSWER), ensure_ascii=False)
+    text, last = await whole(saying(spaced), PERSON)
+    assert json.loads(text) == json.loads(ANSWER)
+    assert ": " not in text
+    assert last.finish == "stop"
+
+
+async def test_properties_in_an_order_of_the_engines_own_are_valid_too() -> None:
+    turned = json.dumps(dict(reversed(json.loads(ANSWER).items())))
+    text, _ = await whole(saying(turned), PERSON)
+    assert json.loads(text) == json.loads(ANSWER)
+
+
+async def test_an_engine_that_turns_to_prose_in_the_middle_is_closed_by_us() -> None:
+    text, last = await whole(saying(ANSWER[:30] + "}}} well, never mind"), PERSON)
+    PERSON.verify(text)
+    assert last.finish == "length"
+
+
+async def test_an_engine_that_dies_in_the_middle_is_closed_by_us_and_before_it_is_its_own_error() -> None:
+    text, last = await whole(saying(ANSWER[:30], dies=True), PERSON)
+    PERSON.verify(text)
+    assert last.finish == "length"
+    with pytest.raises(MenagerieError) as caught:
+        await whole(saying("", dies=True), PERSON)
+    assert caught.value.code is ErrorCode.ENGINE_LOST
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        '{"name":"' + " " * 3000,
+        '{"name":"' + "ab" * 3000,
+        '{"a":' + "1" * 3000,
+        '{"a":[' + '"x",' * 2000,
+        "{" + "\n" * 3000,
+    ],
+)
+async def test_loops_are_ended_long_before_the_last_token(loop: str) -> None:
+    compiled = compile_schema(None) if '"a"' in loop else PERSON
+    consumed = 0
+
+    async def endless(request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        nonlocal consumed
+        for character in loop:
+            consumed += 1
+            yield Chunk(character)
+        yield Chunk(finish="length")
+
+    text, last = await whole(endless, compiled)
+    compiled.verify(text)
+    assert last.finish == "length"
+    assert len(text) < 1_500
+
+
+async def test_duplicate_keys_are_stopped_before_they_are_handed_on() -> None:
+    text, _ = await whole(saying('{"a":1,"a":2}'), compile_schema(None))
+    assert compile_schema(None).verify(text)
+
+
+async def test_an_answer_that_is_only_verified_is_held_back_and_asked_for_again() -> None:
+    requests: list[ChatRequest] = []
+    replies = iter(["[1,2,2]", "[1,2,3]"])
+
+    async def chat(request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        requests.append(request)
+        async for chunk in saying(next(replies))(request):
+            yield chunk
+
+    account = Account()
+    text, last = await whole(chat, UNIQUE, account=account)
+    assert text == "[1,2,3]"
+    assert account.attempts == 2
+    assert last.usage is not None
+    assert last.usage.prompt == 20
+    assert "uniqueItems" in requests[1].messages[-1].content
+    assert requests[0].grammar == UNIQUE.grammar
+    assert requests[0].schema == UNIQUE.schema
+
+
+async def test_an_answer_that_stays_wrong_is_cut_back_to_what_was_right() -> None:
+    text, last = await whole(saying("[1,2,3,2]"), UNIQUE)
+    assert text == "[1,2,3]"
+    assert last.finish == "length"
+
+
+async def test_where_nothing_can_be_kept_the_error_names_the_keyword() -> None:
+    compiled = compile_schema({"type": "string", "not": {"const": "no"}})
+    with pytest.raises(MenagerieError) as caught:
+        await whole(saying('"no"'), compiled)
+    assert caught.value.code is ErrorCode.SCHEMA_NOT_MET
+    assert caught.value.values["keyword"] == "not"
+
+
+async def test_all_attempts_together_have_a_budget_of_tokens() -> None:
+    asked: list[int] = []
+
+    async def chat(request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        asked.append(request.max_tokens)
+        for _ in range(request.max_tokens):
+            yield Chunk("no ")
+        yield Chunk(finish="length")
+
+    with pytest.raises(MenagerieError):
+        await whole(chat, UNIQUE)
+    assert sum(asked) <= 3 * ASK.max_tokens
+
+
+async def test_an_engine_that_refuses_the_grammar_is_asked_by_the_schema() -> None:
+    async def chat(request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        if request.grammar:
+            raise MenagerieError(ErrorCode.ENGINE_REFUSED)
+        assert request.schema == PERSON.schema
+        yield Chunk(ANSWER)
+        yield Chunk(finish="stop")
+
+    assert (await whole(chat, PERSON))[0] == ANSWER
+
+
+async def test_a_caller_who_leaves_stops_the_engine() -> None:
+    stopped = False
+
+    async def chat(request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        nonlocal stopped
+        try:
+            for piece in ANSWER:
+                yield Chunk(piece)
+        finally:
+            stopped = True
+
+    answer = constrained(chat, ASK, PERSON)
+    await anext(answer)
+    await answer.aclose()
+    assert stopped
+
+
+SCALARS: list[Any] = [
+    {"type": "string"},
+    {"type": "string", "minLength": 2, "maxLength": 5},
+    {"type": "string", "pattern": "^[a-c]+[0-9]{2}$"},
+    {"type": "string", "pattern": "ab?c"},
+    {"type": "integer", "minimum": -3, "maximum": 12},
+    {"type": "integer", "exclusiveMinimum": 7, "multipleOf": 5},
+    {"type": "number", "minimum": 0.5, "maximum": 2.25},
+    {"type": "boolean"},
+    {"type": ["null", "integer"]},
+    {"enum": ["a", 1, None, {"b": [2]}]},
+    {"const": 'é\n"x'},
+    {},
+    *(
+        {"type": "string", "format": name}
+        for name in ("date", "date-time", "time", "uuid", "ipv4", "ipv6", "email")
+    ),
+    *({"type": "string", "format": name} for name in ("uri", "hostname", "duration", "uri-reference", "iri")),
+]
+
+
+def composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    names = st.sampled_from(["a", "b", "ab", "é"])
+    objects = st.builds(
+        lambda properties, required, extra, least: {
+            "type": "object",
+            "properties": properties,
+            "required": [name for name in properties if name in required],
+            **extra,
+            **least,
+        },
+        st.dictionaries(names, inner, max_size=3),
+        st.sets(names),
+        st.sampled_from([{}, {"additionalProperties": False}, {"additionalProperties": {"type": "integer"}}]),
+        st.sampled_from(
+            [{}, {}, {"minProperties": 1}, {"maxProperties": 2}, {"patternProperties": {"^x": True}}]
+        ),
+    )
+    arrays = st.builds(
+        lambda items, least, unique: {"type": "array", "items": items, "minItems": least, **unique},
+        inner,
+        st.integers(0, 2),
+        st.sampled_from([{}, {}, {"uniqueItems": True}, {"maxItems": 3}, {"contains": {"type": "integer"}}]),
+    )
+    several = st.lists(inner, min_size=1, max_size=3)
+    return st.one_of(
+        objects,
+        arrays,
+        several.map(lambda some: {"type": "array", "prefixItems": some, "items": False}),
+        several.map(lambda some: {"anyOf": some}),
+        several.map(lambda some: {"oneOf": some}),
+        inner.map(lambda one: {"allOf": [one], "not": {"const": 0}}),
+    )
+
+
+SCHEMAS = st.recursive(st.sampled_from(SCALARS), composed, max_leaves=5)
+KINDS = ("obeys", "cut", "garbled", "fenced", "dies", "loops", "prose")
+QUICKLY = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@QUICKLY
+@given(SCHEMAS, st.sampled_from(KINDS), st.integers(0, 2**32))
+async def test_whatever_the_schema_and_the_engine_the_answer_is_valid_or_an_error(
+    schema: Any, kind: str, seed: int
+) -> None:
+    compiled, chance = compile_schema(schema), random.Random(seed)
+    text = written_under(compiled.grammar, chance)
+    place = chance.randrange(len(text) + 1)
+    junk = chance.choice(["}", '"', "\x00", "\ud800", "1e999", '{"a":1', "NaN", "\\"])
+    said = {
+        "obeys": text,
+        "dies": text,
+        "cut": text[:place],
+        "garbled": text[:place] + junk + text[place:],
+        "fenced": f"So:\n```json\n{text}\n```",
+        "loops": text[:place] + chance.choice(["0", " ", '"x",', "ab"]) * 900,
+        "prose": "Let me think about that.",
+    }[kind]
+    finish = "length" if kind == "cut" else "stop"
+    answer, code = "", None
+    try:
+        answer, _ = await whole(saying(said, finish=finish, dies=kind == "dies", piece=5), compiled)
+    except MenagerieError as error:
+        code = error.code
+    if code is None:
+        compiled.verify(answer)
+    assert code in (None, ErrorCode.SCHEMA_NOT_MET, ErrorCode.ENGINE_LOST)
+
+
+@QUICKLY
+@given(SCHEMAS, st.integers(0, 2**32))
+def test_what_is_called_guaranteed_is(schema: Any, seed: int) -> None:
+    compiled = compile_schema(schema)
+    if not compiled.guaranteed:
+        return
+    guard = compiled.guard()
+    _, rest = guard.take(written_under(compiled.grammar, random.Random(seed)))
+    closing = None if rest else guard.close()
+    if closing is not None:
+        compiled.verify(guard.text + closing)
