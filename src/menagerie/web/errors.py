@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import msgspec
 from fastapi import FastAPI
@@ -92,7 +92,8 @@ class InvalidRequestError(MenagerieError):
     """A `request.invalid` that says what is wrong: its text is `error.request.invalid.<reason>`."""
 
     def __init__(self, reason: str, /, *, status: int = 400, **values: str | float) -> None:
-        super().__init__(ErrorCode.BAD_REQUEST, **values)
+        super().__init__(ErrorCode.BAD_REQUEST)
+        self.values = values
         self.reason = reason
         self.status = status
 
@@ -189,7 +190,7 @@ async def _on_own(request: Request, error: Exception) -> Response:
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:
-    first = next(iter(cast("RequestValidationError", error).errors()), {})
+    first: Mapping[str, Any] = next(iter(cast("RequestValidationError", error).errors()), {})
     field = shown(str((first.get("loc") or ("",))[-1]))
     fault = InvalidRequestError(
         "field_missing" if first.get("type") == "missing" else "field_wrong", field=field
