@@ -130,5 +130,5 @@ def test_decisions_are_numbered_once_and_have_the_same_sections() -> None:
     assert all(earlier < later for earlier, later in pairwise(numbers))
     for page in decisions:
         headings = re.findall(r"^#+ .*$", _prose(page), flags=re.MULTILINE)
-        assert headings[0].startswith(f"# {int(page.name[:3])}. "), page.name
+        assert re.match(rf"# 0*{int(page.name[:3])}\. ", headings[0]), page.name
         assert headings[1:] == ["## Context", "## Decision", "## Consequences"], page.name
