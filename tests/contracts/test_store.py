@@ -401,6 +401,37 @@ async def test_a_service_leaves_the_running_turns_of_a_living_one_alone(address:
     await store.close()
 
 
+async def cut_connections(address: str) -> None:
+    """End every connection to the database, as a restart of its server does. A file has none to cut."""
+    if address.startswith("postgresql"):
+        engine = create_async_engine(make_url(address).set(drivername="postgresql+asyncpg"))
+        ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        async with engine.connect() as connection:
+            await connection.execute(text(f"{ending} AND datname = current_database()"))
+        await engine.dispose()
+
+
+async def test_a_store_whose_connections_were_cut_goes_on_and_is_known_as_alive_again(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("menagerie.store.database.WATCH_S", 0.1)
+    store = await Store.open(address, tmp_path)
+    session = (await say(store)).session
+    await cut_connections(address)
+    await asyncio.sleep(0.5)
+    beginning = start("Still there?", session)
+    assert words(await store.turns.accept(beginning)) == ["Hello?", "Hoo."]
+    if address.startswith("postgresql"):
+        other = await Store.open(address, tmp_path)
+        assert await other.turns.close_interrupted() == 0
+        await other.close()
+    await store.turns.finish(beginning.turn, end())
+    record = await store.turns.get(beginning.turn)
+    assert record is not None
+    assert record.outcome == "done"
+    await store.close()
+
+
 SERVICE = """
 import asyncio, sys
 from pathlib import Path
