@@ -136,6 +136,7 @@ async def test_loops_are_ended_long_before_the_last_token(loop: str) -> None:
     compiled.verify(text)
     assert last.finish == "length"
     assert len(text) < 1_500
+    assert consumed < 1_500
 
 
 async def test_duplicate_keys_are_stopped_before_they_are_handed_on() -> None:

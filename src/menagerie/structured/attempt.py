@@ -84,7 +84,7 @@ class Attempt:
             self._stopped = self._stopped or bool(piece.strip())
             return ""
         accepted, rest = self._guard.take(piece)
-        self.refused = bool(rest) and not self._guard.ended
+        self.refused = bool(rest) and not (self._guard.ended or self._guard.looping)
         return accepted
 
     @property

@@ -21,6 +21,7 @@ class Guard:
         self._patterns = patterns
         self._scanner = Scanner()
         self._accepted = bytearray()
+        self._endless = False
 
     @property
     def text(self) -> str:
@@ -43,7 +44,10 @@ class Guard:
 
     @property
     def looping(self) -> bool:
-        """Whether the end of the text repeats itself: at least ten times, over 400 bytes."""
+        """Whether the end of the text repeats itself, at least ten times over 400 bytes, or what was refused was
+        one digit or one blank too many."""
+        if self._endless:
+            return True
         tail = bytes(self._accepted[-2 * _LOOP_CHARACTERS :])
         if len(tail) < _LOOP_CHARACTERS:
             return False
@@ -61,6 +65,7 @@ class Guard:
         for at, character in enumerate(piece):
             if not self._advance(character):
                 rest = piece[at:]
+                self._endless = not self.ended and self._scanner.endless(ord(character))
                 return self._accepted[start:].decode(), rest.strip(" \t\r\n") if self.ended else rest
         return self._accepted[start:].decode(), ""
 

@@ -63,13 +63,16 @@ class Scanner:
         if self.in_string:
             if byte == 0x22 and not self._escaped and self._key is not None:
                 return _name(self._key) not in (self._names[-1] or ())
-            return byte != 0x20 or self._blanks < MAX_BLANKS
-        if byte in _DIGITS:
-            digits = MAX_EXPONENT_DIGITS if self._exponent else MAX_DIGITS
-            return self._digits < digits and not self._apart(byte)
-        if byte in _BLANK:
-            return self._blanks < MAX_BLANKS
-        return not self._apart(byte) and (byte not in b"{[" or self.depth < MAX_DEPTH)
+            return not self.endless(byte)
+        if self.endless(byte) or self._apart(byte):
+            return False
+        return byte not in b"{[" or self.depth < MAX_DEPTH
+
+    def endless(self, byte: int) -> bool:
+        """Whether `byte` would be one digit or one blank too many."""
+        if byte in _DIGITS and not self.in_string:
+            return self._digits >= (MAX_EXPONENT_DIGITS if self._exponent else MAX_DIGITS)
+        return byte in _BLANK and self._blanks >= MAX_BLANKS
 
     def _apart(self, byte: int) -> bool:
         """Whether leaving out the blank before `byte` would join two tokens to one."""
