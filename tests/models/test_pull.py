@@ -150,6 +150,7 @@ async def test_what_is_no_model_is_discarded_although_its_hash_is_right(
             await pull(at(site, page), catalogue, settings)
     assert_told(caught, ErrorCode.MODEL_BROKEN, "magic")
     assert leftovers(catalogue) == []
+    assert list(catalogue.folder.rglob("*.gguf")) == []
 
 
 class Usage(NamedTuple):
@@ -317,6 +318,16 @@ async def test_a_truncated_model_is_told_and_pulled_anew(
             catalogue.find(wish)
         assert_told(caught, ErrorCode.MODEL_BROKEN, "truncated")
         assert (await pull(wish, catalogue, settings)).path.read_bytes() == tiny
+
+
+async def test_a_pulled_file_that_somebody_replaced_does_not_keep_its_hash(
+    tiny: bytes, catalogue: Catalogue, settings: Settings
+) -> None:
+    async with Site({FILE: tiny}) as site:
+        model = await pull(at(site, tiny), catalogue, settings)
+    model.path.write_bytes(tiny + b"!")
+    assert catalogue.installed()[0].sha256 == ""
+    assert await catalogue.sha256(model) == sha256(tiny + b"!")
 
 
 async def test_a_folder_that_cannot_be_made_is_told(tiny: bytes, tmp_path: Path, settings: Settings) -> None:

@@ -78,6 +78,8 @@ async def test_authorization_follows_a_redirect_on_the_same_server_only(
     assert (await _sent(client, str(here), "Bearer x"))["Authorization"] == "Bearer x"
     assert "Authorization" not in await _sent(client, str(away), "Bearer x")
     assert "Authorization" not in await _sent(client, str(back), "Bearer x")
+    theirs = own.make_url("/to").with_query(target=f"http://x:y@localhost:{other.port}/headers")
+    assert "Authorization" not in await _sent(client, str(theirs))
     named = here.with_user("me").with_password("secret")
     assert (await _sent(client, str(named)))["Authorization"].startswith("Basic ")
     assert "Authorization" not in await _sent(client, str(away.with_user("me").with_password("secret")))
