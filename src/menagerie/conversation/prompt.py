@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from menagerie.core.messages import Message
 from menagerie.grounding.given import Given
 from menagerie.locales import Language, text
@@ -36,6 +38,17 @@ def user_message(
         parts.append(text("prompt.resumed", language, now=spoken_time(now, language)))
     parts.append(prompt)
     return "\n\n".join(parts)
+
+
+def with_schema(content: str, schema: object, window: int, language: Language) -> str:
+    """The message with the JSON Schema that the answer must meet: models write better what they have seen. One that
+    would take more than about a quarter of the window is left to the grammar alone."""
+    if schema is None:
+        return f"{content}\n\n{text('prompt.json', language)}"
+    written = msgspec.json.encode(schema).decode()
+    if len(written) > window:
+        return f"{content}\n\n{text('prompt.json', language)}"
+    return f"{content}\n\n{text('prompt.schema', language, schema=written)}"
 
 
 def spoken_time(now: datetime, language: Language) -> str:

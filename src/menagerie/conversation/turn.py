@@ -14,14 +14,14 @@ import uuid
 from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
 
 from menagerie import __version__
-from menagerie.conversation.prompt import for_template, system_prompt, user_message
+from menagerie.conversation.prompt import for_template, system_prompt, user_message, with_schema
 from menagerie.conversation.window import Fit, fit
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Notice, Queued, Source, Token
@@ -40,8 +40,10 @@ from menagerie.personas.resolve import Resolution, Resolver
 from menagerie.settings import Settings
 from menagerie.store.database import Store
 from menagerie.store.turns import Conversation, Outcome, TurnEnd, TurnStart
-from menagerie.structured.answer import constrained
-from menagerie.structured.schema import CompiledSchema
+
+if TYPE_CHECKING:
+    from menagerie.structured.answer import Account
+    from menagerie.structured.schema import CompiledSchema
 
 log = structlog.get_logger("menagerie.turns")
 
@@ -81,7 +83,7 @@ class _Turn:
         self.dropped = 0
         self.queued_ms = 0.0
         self.first_token_ms = 0.0
-        self.schema = ""
+        self.account: Account | None = None
         self.resolution: Resolution | None = None
 
     @property
@@ -264,7 +266,15 @@ class Turns:
         compiled = turn.request.compiled
         if compiled is None:
             return engine.chat(request)
-        return constrained(engine.chat, request, compiled)
+        from menagerie.structured.answer import (
+            Account,
+            constrained,
+        )  # slow to import, and for some turns only
+
+        turn.account = Account()
+        return constrained(
+            engine.chat, request, compiled, language=turn.request.language, account=turn.account
+        )
 
     async def _fit(self, turn: _Turn, engine: Engine, window: int) -> Fit:
         conversation = turn.conversation
@@ -272,6 +282,8 @@ class Turns:
         request = turn.request
         last_at = conversation.last_at if len(conversation.messages) > 1 else None
         content = user_message(request.prompt, request.given, turn.started, last_at, request.language)
+        if request.compiled is not None:
+            content = with_schema(content, request.compiled.schema, window, request.language)
         system, *history = conversation.messages
         system = await _counted(system, engine)
         history = [await _counted(message, engine) for message in history]
@@ -341,7 +353,7 @@ class Turns:
 
     def _provenance(self, turn: _Turn) -> Provenance:
         assert turn.resolution is not None
-        request = turn.request
+        request, compiled, account = turn.request, turn.request.compiled, turn.account
         return Provenance(
             service=f"menagerie {__version__}",
             persona=request.persona,
@@ -363,7 +375,7 @@ class Turns:
                 first_token_ms=round(turn.first_token_ms, 1),
                 total_ms=round(self._elapsed_ms(turn), 1),
             ),
-            schema=turn.schema,
+            schema=compiled.describe(account.attempts) if compiled and account else "",
         )
 
     @staticmethod
