@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import signal
 import socket
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import Final
 
 import psutil
@@ -33,6 +34,11 @@ from menagerie.web.routes import describe, docs, gpt, health, pages, toil
 from menagerie.web.routes import socket as socket_routes
 from menagerie.web.services import Services
 
+try:
+    import uvloop
+except ImportError:  # not on Windows
+    uvloop = None  # type: ignore[assignment]
+
 log = structlog.get_logger("menagerie")
 
 _GC_THRESHOLDS: Final = (20_000, 20, 50)
@@ -40,28 +46,20 @@ _LARGEST_FRAME: Final = 16 * MIB
 """Frames beyond `settings.max_frame` are told why they are refused up to here; larger ones end the socket."""
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The whole application. Nothing is opened before its lifespan begins."""
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-        async with running(settings) as services:
-            app.state.services = services
-            yield
-
+def create_app(services: Services) -> FastAPI:
+    """The application that serves a running service's parts."""
     app = FastAPI(
         title="menagerie",
         version=__version__,
-        lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         license_info={"name": "MIT", "identifier": "MIT"},
     )
-    app.state.settings = settings
+    app.state.services = services
     errors.install(app)
     for routes in (pages, docs, describe, gpt, toil, socket_routes, health):
         app.include_router(routes.router)
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Guard, settings=services.settings)
     return app
 
 
@@ -106,42 +104,58 @@ def listen(settings: Settings) -> list[socket.socket]:
 
 
 def serve(settings: Settings, sockets: Sequence[socket.socket] | None = None) -> int:
-    """Serve until told to stop. Returns the exit status."""
+    """Serve until told to stop. Returns the exit status; raises `MenagerieError` for what stops the start."""
     configure_logging(settings)
-    app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        ws="websockets-sansio",
-        ws_max_size=_LARGEST_FRAME,
-        ws_per_message_deflate=False,
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_config=None,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=5,
-    )
-    server = _DrainingServer(config, app, settings.shutdown_grace)
-    server.run(sockets=list(sockets if sockets is not None else listen(settings)))
-    return 0 if server.started else 1
+    run = uvloop.run if uvloop else asyncio.run
+    return run(_serve(settings, list(sockets if sockets is not None else listen(settings))))
+
+
+async def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
+    async with running(settings) as services:
+        config = uvicorn.Config(
+            create_app(services),
+            http="httptools" if uvloop else "h11",
+            ws="websockets-sansio",
+            ws_max_size=_LARGEST_FRAME,
+            ws_per_message_deflate=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=5,
+        )
+        server = _DrainingServer(config, services)
+        await server.serve(sockets)
+        return 0 if server.started else 1
 
 
 class _DrainingServer(uvicorn.Server):
-    """Lets running turns end before it closes their connections."""
+    """Lets running turns end before it closes their connections, and everything be closed before it exits."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, grace_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
         super().__init__(config)
-        self._app = app
-        self._grace_s = grace_s
+        self._services = services
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Stop on SIGINT and SIGTERM; unlike uvicorn, do not raise them again before our parts are closed."""
+        before = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no new connections, drain, then close as uvicorn does."""
         for server in self.servers:
             server.close()
-        services: Services | None = getattr(self._app.state, "services", None)
-        if services is not None and not self.force_exit:
-            await services.turns.drain(self._grace_s)
+        if not self.force_exit:
+            await self._services.turns.drain(self._services.settings.shutdown_grace)
         await super().shutdown(sockets)
 
 
