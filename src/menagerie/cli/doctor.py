@@ -18,11 +18,12 @@ from menagerie import __version__
 from menagerie.app import listen
 from menagerie.cli.columns import columns
 from menagerie.cli.exits import Exit, wanted_settings
-from menagerie.cli.models import default_wish, models_folder
+from menagerie.cli.models import models_folder
 from menagerie.cli.personas import wanted_personas
 from menagerie.core.errors import MenagerieError
 from menagerie.locales import Language, text
 from menagerie.models.catalogue import Catalogue
+from menagerie.models.defaults import default_wish
 from menagerie.models.failures import size_text
 from menagerie.settings import Settings
 from menagerie.store.database import Store

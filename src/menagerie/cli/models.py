@@ -12,9 +12,10 @@ from menagerie.cli.personas import wanted_personas
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.locales import Language, text
 from menagerie.models.catalogue import Catalogue, InstalledModel
+from menagerie.models.defaults import default_wish
 from menagerie.models.failures import size_text
 from menagerie.models.pull import pull_with_bar
-from menagerie.models.wish import DEFAULT_MODEL, ModelWish, parse_wish
+from menagerie.models.wish import ModelWish, parse_wish
 from menagerie.settings import Settings
 
 
@@ -42,16 +43,6 @@ def run(arguments: Namespace, language: Language) -> int:
             freed = size_text(model.size, language)
             print(text("cli.models.removed", language, model=model.name, size=freed))
     return Exit.DONE
-
-
-def default_wish(settings: Settings) -> ModelWish:
-    """The weights that answer for personas without their own."""
-    if settings.llm_model_file:
-        return ModelWish(kind="file", file=str(settings.llm_model_file))
-    if settings.llm_huggingface_repo:
-        repo, glob = settings.llm_huggingface_repo, settings.llm_huggingface_file
-        return ModelWish(kind="hub", repo=repo, filename=glob)
-    return DEFAULT_MODEL
 
 
 def _wish(word: str | None, settings: Settings, language: Language) -> ModelWish:

@@ -11,11 +11,12 @@ from argparse import Namespace
 from menagerie import __version__
 from menagerie.app import listen, serve
 from menagerie.cli.exits import CommandError, Exit, wanted_settings
-from menagerie.cli.models import default_wish, models_folder
+from menagerie.cli.models import models_folder
 from menagerie.cli.personas import wanted_personas
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.locales import Language, text
 from menagerie.models.catalogue import Catalogue
+from menagerie.models.defaults import default_wish
 from menagerie.models.pull import pull_with_bar
 from menagerie.personas.directory import PersonaDirectory
 from menagerie.settings import Settings

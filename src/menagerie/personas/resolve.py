@@ -17,6 +17,7 @@ from menagerie.engines.engine import Remote
 from menagerie.engines.plan import Load, Machine, ModelShape, Wish, plan
 from menagerie.engines.residency import Engines
 from menagerie.models.catalogue import Catalogue, InstalledModel
+from menagerie.models.defaults import default_wish
 from menagerie.models.wish import DEFAULT_MODEL, ModelWish
 from menagerie.personas.directory import PersonaDirectory
 from menagerie.personas.persona import Persona
@@ -209,18 +210,11 @@ class Resolver:
         default = self._configured(_DEFAULT_ENGINE)
         if default is not None:
             return default, wanted
-        for wish in self._defaults():
+        for wish in dict.fromkeys((default_wish(self._settings), DEFAULT_MODEL)):
             model = self._catalogue.find(wish)
             if model is not None:
                 return model, wanted
         raise _missing(persona.name, own or DEFAULT_MODEL)
-
-    def _defaults(self) -> list[ModelWish]:
-        wishes = []
-        if self._settings.llm_huggingface_repo:
-            repo, glob = self._settings.llm_huggingface_repo, self._settings.llm_huggingface_file
-            wishes.append(ModelWish(kind="hub", repo=repo, filename=glob))
-        return [*wishes, DEFAULT_MODEL]
 
     def _local(self, persona: Persona, model: InstalledModel, wanted: str, window: int) -> Resolution:
         header = model.header
