@@ -115,9 +115,19 @@ async def test_a_body_of_the_largest_size_is_taken(tmp_path: Path) -> None:
             assert response.status == 413
 
 
-async def test_a_client_that_asks_first_is_told_no_before_it_sends(tmp_path: Path) -> None:
+async def test_a_client_that_reads_only_after_it_has_sent_all_still_reads_why(tmp_path: Path) -> None:
+    head = b"POST /gpt/otter HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n"
+    async with serving(parts(tmp_path, max_body=1024)) as client, raw(client) as (reader, writer):
+        for piece in (head, *[b"x" * 100_000] * 30):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.005)
+        assert (await reader.read()).startswith(b"HTTP/1.1 413")
+
+
+async def test_a_client_that_asks_first_is_told_no_at_once_and_need_not_send(tmp_path: Path) -> None:
     request = b"POST /gpt/otter HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\nExpect: 100-continue\r\n\r\n"
-    async with serving(parts(tmp_path, max_body=1024)) as client:
+    async with serving(parts(tmp_path, max_body=1024)) as client, asyncio.timeout(1):
         said = await raw_answer(client, request)
     assert said.startswith(b"HTTP/1.1 413")
     assert b"100 Continue" not in said
