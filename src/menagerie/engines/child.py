@@ -23,6 +23,7 @@ from menagerie.engines.plan import Load
 _WORKER: Final = Path(__file__).parent / "workers" / "text.py"
 _LOG_LINES: Final = 40
 _STOP_SECONDS: Final = 3.0
+_DRAIN_SECONDS: Final = 1.0
 _SOCKET: Final = "engine.sock"
 _KILLED: Final = {-9, -15}
 """Ends that are somebody's doing, not the model's: SIGKILL, as of a machine out of memory, and SIGTERM."""
@@ -95,8 +96,17 @@ class Child:
         return "\n".join(self._log)
 
     async def wait(self) -> int:
-        """Wait for the process to end, and return its exit status."""
-        return await self._process.wait()
+        """Wait for the process to end and its log to be read, and return its exit status."""
+        status = await self._process.wait()
+        await asyncio.wait({self._drain}, timeout=_DRAIN_SECONDS)
+        return status
+
+    async def ends_within(self, seconds: float) -> bool:
+        """Whether the process has ended, or does so in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._process.wait()
+        return not self.alive
 
     async def stop(self, *, at_once: bool = False) -> None:
         """End the process: closing its stdin is enough; one that hangs, or that must end at once, is killed. It
@@ -105,15 +115,15 @@ class Child:
             if self.alive and not at_once:
                 assert self._process.stdin is not None
                 self._process.stdin.close()
-                await self._ended(_STOP_SECONDS)
+                await self.ends_within(_STOP_SECONDS)
         finally:
             if self.alive:
                 with contextlib.suppress(ProcessLookupError):
                     self._process.kill()
             _remove(self._folder)
-        if not await self._ended(_STOP_SECONDS):
+        if not await self.ends_within(_STOP_SECONDS):
             log.error("engine.immortal", pid=self.pid)
-        await asyncio.wait({self._drain}, timeout=1.0)
+        await asyncio.wait({self._drain}, timeout=_DRAIN_SECONDS)
         self._drain.cancel()
 
     async def _begin(self, load: Load, address: str, load_timeout: float) -> None:
@@ -138,8 +148,8 @@ class Child:
         with contextlib.suppress(msgspec.DecodeError):
             answer = msgspec.json.decode(line, type=_Answer)
         if not answer.ready:
-            await self._ended(_STOP_SECONDS)
-            await asyncio.wait({self._drain}, timeout=1.0)
+            await self.ends_within(_STOP_SECONDS)
+            await asyncio.wait({self._drain}, timeout=_DRAIN_SECONDS)
             status = self._process.returncode
             log.error(
                 "engine.load_failed",
@@ -152,12 +162,6 @@ class Child:
                 raise MenagerieError(ErrorCode.ENGINE_LOST)
             raise MenagerieError(ErrorCode.MODEL_BROKEN, model=load.alias)
         self.address = answer.ready.removeprefix("unix://")
-
-    async def _ended(self, within_s: float) -> bool:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                await self._process.wait()
-        return not self.alive
 
     async def _read_log(self) -> None:
         stderr = self._process.stderr

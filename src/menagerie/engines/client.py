@@ -115,13 +115,19 @@ class HttpEngine:
 
     async def takes_system_messages(self) -> bool:
         """Whether the model's chat template has a place for a system message; asked of the template itself. An
-        engine at an address that does not tell is taken to have one."""
+        engine at an address that does not tell is taken to have one.
+
+        Raises `MenagerieError`, for an engine of ours: `engine.lost`, `engine.timeout`.
+        """
         probe = "menagerie-probe"
         messages = [{"role": "system", "content": probe}, {"role": "user", "content": "?"}]
-        with contextlib.suppress(MenagerieError):
+        try:
             status, reply = await self._small_call("/apply-template", {"messages": messages})
-            return probe.encode() in reply if status == 200 else not self._native
-        return True
+        except MenagerieError:
+            if self._native:
+                raise
+            return True
+        return probe.encode() in reply if status == 200 else not self._native
 
     async def _small_call(self, path: str, body: dict[str, Any]) -> tuple[int, bytes]:
         seconds = min(_SMALL_CALL_SECONDS, self._token_timeout)

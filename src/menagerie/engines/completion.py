@@ -97,7 +97,7 @@ class CompletionStream:
         try:
             event = _decode_event(payload)
         except (msgspec.DecodeError, UnicodeDecodeError) as garbage:
-            log.warning("engine.garbage", event=payload[:200])
+            log.warning("engine.garbage", length=len(payload))
             raise MenagerieError(ErrorCode.ENGINE_REFUSED) from garbage
         if event.usage is not None:
             self._usage = _usage(event.usage)

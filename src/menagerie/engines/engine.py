@@ -29,6 +29,8 @@ _BACK_OFF_S: Final = (0.0, 0.0, 1.0, 5.0, 15.0, 60.0)
 _REMOTE_REST_S: Final = 5.0
 """An engine at an address is asked again soon: that costs nothing."""
 _COUNTED_TEXTS: Final = 1024
+_DEATH_SECONDS: Final = 0.5
+"""How long the system may take to tell that a process has ended whose connections are already cut."""
 _LIVED_WELL_S: Final = 30.0
 """An engine that dies later than this after its load begins a new count of failures."""
 
@@ -195,18 +197,16 @@ class Engine:
             self._child = child = await Child.start(self.target, self._limits.load_timeout)
         client = self._open_client(child)
         try:
-            await self._greet(client, child)
+            await self._greet(client)
         except BaseException:
             await client.close()
             raise
         return client
 
-    async def _greet(self, client: HttpEngine, child: Child | None) -> None:
-        if child is None and not await client.healthy():
+    async def _greet(self, client: HttpEngine) -> None:
+        if isinstance(self.target, Remote) and not await client.healthy():
             raise MenagerieError(ErrorCode.ENGINE_UNAVAILABLE, retry_after=_REMOTE_REST_S)
         self.takes_system = await client.takes_system_messages()
-        if child and not child.alive:
-            raise MenagerieError(ErrorCode.ENGINE_LOST)
 
     def _open_client(self, child: Child | None) -> HttpEngine:
         timeout = self._limits.token_timeout
@@ -233,27 +233,31 @@ class Engine:
         try:
             yield client
         except MenagerieError as failure:
-            if failure.code is ErrorCode.ENGINE_TIMEOUT and client is self._client:
-                self._end_if_hung(client, failure)
+            if client is self._client and self._child:
+                await self._look_after(self._child, client, failure)
             raise
         finally:
             self.last_used = clock()
 
-    def _end_if_hung(self, client: HttpEngine, failure: MenagerieError) -> None:
-        if self._child and client.hung:
+    async def _look_after(self, child: Child, client: HttpEngine, failure: MenagerieError) -> None:
+        """See to the process behind a failed answer, so that whoever tries again meets one that can serve."""
+        if failure.code is ErrorCode.ENGINE_LOST and await child.ends_within(_DEATH_SECONDS):
+            self._died(child)
+        if failure.code is ErrorCode.ENGINE_TIMEOUT and client.hung:
             log.error("engine.hung", engine=self._label)
             self._retire(at_once=True)
             self._count_failure(failure)
 
     async def _watch_child(self, child: Child) -> None:
         status = await child.wait()
-        if child is not self._child:
-            return
-        self._watch = None
-        self._retire()
-        self._count_failure(None)
-        await self._ended()
-        log.error("engine.died", engine=self._label, status=status, log=child.last_words[-2000:])
+        self._died(child)
+        log.info("engine.ended", engine=self._label, status=status, log=child.last_words[-2000:])
+
+    def _died(self, child: Child) -> None:
+        if child is self._child:
+            log.error("engine.died", engine=self._label, pid=child.pid)
+            self._retire()
+            self._count_failure(None)
 
     def _count_failure(self, failure: BaseException | None) -> None:
         self._failures += 1
@@ -273,9 +277,8 @@ class Engine:
             self._ready_at = None
         child, self._child = self._child, None
         client, self._client = self._client, None
-        watch, self._watch = self._watch, None
         if child or client:
-            self._ending = asyncio.create_task(_close(client, child, watch, at_once), name="engine-end")
+            self._ending = asyncio.create_task(_close(client, child, at_once), name="engine-end")
 
     async def _ended(self) -> None:
         """Wait until the last process has ended; it goes on ending when this is cancelled."""
@@ -287,16 +290,11 @@ class Engine:
         return self.target.alias if isinstance(self.target, Load) else self.target.name
 
 
-async def _close(
-    client: HttpEngine | None, child: Child | None, watch: asyncio.Task[None] | None, at_once: bool
-) -> None:
+async def _close(client: HttpEngine | None, child: Child | None, at_once: bool) -> None:
     if client:
         await client.close()
     if child:
         await child.stop(at_once=at_once)
-    if watch:
-        watch.cancel()
-        await asyncio.wait({watch})
 
 
 def _anew(failure: BaseException, retry_after: float | None = None) -> BaseException:

@@ -78,7 +78,10 @@ def main() -> None:
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answer = _private_stdout()
-    load = json.loads(sys.stdin.buffer.readline())
+    order = sys.stdin.buffer.readline()
+    if not order:
+        os._exit(0)
+    load = json.loads(order)
     address = load["address"]
     if address.endswith(".sock"):
         Path(address).unlink(missing_ok=True)
