@@ -70,12 +70,12 @@ async def card(services: Services, persona: Persona, language: Language) -> Card
 
 
 async def directory(services: Services, language: Language, query: str = "") -> list[Card]:
-    """The cards of all personas that are not hidden, by title; those that match every word of `query`."""
+    """The cards of the listed personas that match every word of `query`: the default one, then by title."""
     words = folded(query).split()
     cards = [await card(services, persona, language) for persona in services.personas.listed()]
-    return sorted(
-        (each for each in cards if each.matches(words)), key=lambda each: (folded(each.title.text), each.name)
-    )
+    first = services.settings.default_persona
+    found = (each for each in cards if each.matches(words))
+    return sorted(found, key=lambda each: (each.name != first, folded(each.title.text), each.name))
 
 
 def folded(words: str) -> str:
