@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import signal
 import socket
 from collections.abc import AsyncGenerator, Generator, Sequence
@@ -30,13 +31,17 @@ from menagerie.settings import Settings
 from menagerie.store.database import Store
 from menagerie.web import errors
 from menagerie.web.guard import Guard
+from menagerie.web.listener import BoundedHttpProtocol
 from menagerie.web.routes import describe, docs, gpt, health, pages, toil
 from menagerie.web.routes import socket as socket_routes
 from menagerie.web.services import Services
 
 try:
+    import resource
+
     import uvloop
-except ImportError:  # not on Windows
+except ImportError:  # Windows has neither
+    resource = None  # type: ignore[assignment]
     uvloop = None  # type: ignore[assignment]
 
 log = structlog.get_logger("menagerie")
@@ -106,6 +111,7 @@ def listen(settings: Settings) -> list[socket.socket]:
 def serve(settings: Settings, sockets: Sequence[socket.socket] | None = None) -> int:
     """Serve until told to stop. Returns the exit status; raises `MenagerieError` for what stops the start."""
     configure_logging(settings)
+    _raise_file_limit()
     run = uvloop.run if uvloop else asyncio.run
     return run(_serve(settings, list(sockets if sockets is not None else listen(settings))))
 
@@ -114,7 +120,7 @@ async def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
     async with running(settings) as services:
         config = uvicorn.Config(
             create_app(services),
-            http="httptools" if uvloop else "h11",
+            http=BoundedHttpProtocol,
             ws="websockets-sansio",
             ws_max_size=_LARGEST_FRAME,
             ws_per_message_deflate=False,
@@ -165,7 +171,7 @@ def _machine(settings: Settings) -> Machine:
 
 
 async def _preload(services: Services) -> None:
-    """Load the default persona's engine, so that the first person does not wait for it."""
+    """Load the default persona's engine, and what is slow to import, so that nobody waits for either."""
     try:
         persona = services.personas.get(services.settings.default_persona)
         resolution = await services.resolver.resolve(persona)
@@ -174,6 +180,14 @@ async def _preload(services: Services) -> None:
             pass
     except MenagerieError as failure:
         log.warning("preload.failed", failure=str(failure))
+    await asyncio.to_thread(importlib.import_module, "menagerie.structured.answer")
+
+
+def _raise_file_limit() -> None:
+    """As many open files as the system lets us have: every connection is one, and the usual limit is 1,024."""
+    if resource is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _settle_garbage_collection() -> None:

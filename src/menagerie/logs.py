@@ -10,6 +10,7 @@ import structlog
 
 from menagerie.settings import Settings
 
+_KNOWN: Final = ("without completing handshake", "without completing response")
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -22,9 +23,7 @@ def configure_logging(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
-    )
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer() if as_json else _for_people()
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -46,6 +45,13 @@ def configure_logging(settings: Settings) -> None:
     logging.getLogger("uvicorn.error").addFilter(_is_news)
 
 
+def _for_people() -> structlog.dev.ConsoleRenderer:
+    """Tracebacks without local variables: those hold what people wrote."""
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+
 def _is_news(record: logging.LogRecord) -> bool:
-    """uvicorn takes a websocket that was refused with a whole HTTP answer for one that was never answered."""
-    return "without completing handshake" not in record.getMessage()
+    """uvicorn takes a websocket that was refused with a whole HTTP answer for one that was never answered, and
+    reports an answer that was broken off on purpose."""
+    message = record.getMessage()
+    return not any(known in message for known in _KNOWN)

@@ -62,7 +62,7 @@ def test_every_code_has_a_status_that_tells_of_an_error() -> None:
     assert all(400 <= status < 600 for status in STATUS.values())
     assert set(RETRY_AFTER) <= set(ErrorCode)
     assert status_of("nonsense") == 500
-    assert status_of("queue.full") == 429
+    assert status_of("queue.full") == 503
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ async def test_a_failure_that_passes_says_when_to_try_again(tmp_path: Path) -> N
         serving(given) as client,
         client.get("/busy", headers={"Accept": "application/json"}) as response,
     ):
-        assert response.status == 429
+        assert response.status == 503
         assert response.headers["Retry-After"] == "8"
         assert (await response.json())["error"]["retry_after"] == 7.5
 

@@ -62,7 +62,7 @@ async def test_an_empty_prompt_is_refused_in_the_callers_language(tmp_path: Path
     ("code", "status"),
     [
         ("session.unknown", 404),
-        ("queue.full", 429),
+        ("queue.full", 503),
         ("engine.lost", 503),
         ("engine.timeout", 504),
         ("internal", 500),

@@ -137,7 +137,7 @@ class Child:
         line = b""
         try:
             async with asyncio.timeout(load_timeout):
-                with contextlib.suppress(ConnectionError):
+                with contextlib.suppress(ConnectionError, RuntimeError):  # uvloop: of a closed pipe
                     self._process.stdin.write(msgspec.json.encode(order) + b"\n")
                     await self._process.stdin.drain()
                 with contextlib.suppress(ValueError):

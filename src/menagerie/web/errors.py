@@ -57,7 +57,7 @@ STATUS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.ENGINE_LOST: 503,
     ErrorCode.ENGINE_REFUSED: 502,
     ErrorCode.ENGINE_TIMEOUT: 504,
-    ErrorCode.QUEUE_FULL: 429,
+    ErrorCode.QUEUE_FULL: 503,
     ErrorCode.STORE_UNAVAILABLE: 503,
     ErrorCode.TURN_INTERRUPTED: 503,
     ErrorCode.TURN_CANCELLED: 409,

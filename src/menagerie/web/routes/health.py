@@ -20,13 +20,15 @@ ABLE: Final = frozenset({"ready", "loading"})
 router = APIRouter(tags=["health"])
 
 
-@router.api_route("/healthz", methods=["GET", "HEAD"], summary="Whether the service lives")
+@router.head("/healthz", include_in_schema=False)
+@router.get("/healthz", summary="Whether the service lives")
 async def alive() -> Response:
     """Always 200: that it comes is the answer."""
     return _told({"status": "alive", "version": __version__}, 200)
 
 
-@router.api_route("/readyz", methods=["GET", "HEAD"], summary="Whether the service can answer")
+@router.head("/readyz", include_in_schema=False)
+@router.get("/readyz", summary="Whether the service can answer")
 async def ready(request: Request) -> Response:
     """200 where the store answers and an engine is there or on its way, else 503; the body tells of each."""
     services = services_of(request)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from fastapi import APIRouter, Request
@@ -18,7 +19,6 @@ from menagerie.conversation.turn import TurnRequest
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Token
 from menagerie.grounding.given import Given
-from menagerie.structured.schema import compile_soon
 from menagerie.web.errors import InvalidRequestError, failed, request_id, shown
 from menagerie.web.identity import identify
 from menagerie.web.language import language_of
@@ -26,6 +26,9 @@ from menagerie.web.routes.gpt import SESSION_HEADER
 from menagerie.web.services import Services, services_of
 from menagerie.web.streaming import ClientGoneError, while_connected
 from menagerie.web.strict_json import decode_object
+
+if TYPE_CHECKING:
+    from menagerie.structured.schema import CompiledSchema
 
 log = structlog.get_logger("menagerie.web")
 
@@ -91,7 +94,7 @@ async def toil(persona: str, request: Request) -> Response:
         language=language_of(request, services.settings),
         session=session or None,
         given=(Given(kind="text", text=text),) if text and text.strip() else (),
-        compiled=await compile_soon(work.get("schema")),
+        compiled=await _compiled(work.get("schema")),
         channel=CHANNEL,
     )
     return StreamedWork(request, services, turn, tell_session=session is not None)
@@ -141,7 +144,7 @@ class StreamedWork(Response):
                     await self._send(send, b"", more=False)
                     return None
                 case Done():
-                    raise MenagerieError(ErrorCode.SCHEMA_NOT_MET)
+                    raise MenagerieError(ErrorCode.SCHEMA_NOT_MET, keyword="type", path="#")
                 case Failed() if started:
                     self._cut_off(event.code)
                     return None
@@ -178,3 +181,10 @@ def _text(work: dict[str, object], field: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise InvalidRequestError("field_not_text", field=field)
     return value
+
+
+async def _compiled(schema: object) -> CompiledSchema:
+    """The schema, compiled in a thread; so is the import, which takes a third of a second the first time."""
+    structured = await asyncio.to_thread(importlib.import_module, "menagerie.structured.schema")
+    compiled: CompiledSchema = await structured.compile_soon(schema)
+    return compiled

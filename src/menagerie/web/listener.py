@@ -1,0 +1,77 @@
+"""The HTTP listener: uvicorn's, with an end to its patience. It sets no bounds on headers, in time or in size."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADER_SECONDS: Final = 20.0
+HEADER_BYTES: Final = 65_536
+
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"connection: close\r\ncontent-length: 44\r\n\r\nThe headers are too large. [request.invalid]\n"
+)
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """Ends a connection whose request headers are not there after 20 seconds, or are larger than 64 KiB."""
+
+    _headers_due: asyncio.TimerHandle | None = None
+    _header_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The clock of the first request begins to run, whether or not anything comes."""
+        super().connection_made(transport)
+        self._await_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is awaited any more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Another request: its clock begins to run."""
+        self._await_headers()
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the address counts as header."""
+        if self._has_room_for(len(url)):
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        if self._has_room_for(len(name) + len(value)):
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The request is the application's now."""
+        self._stop_waiting()
+        if self._header_bytes <= HEADER_BYTES:
+            super().on_headers_complete()
+
+    def _has_room_for(self, more: int) -> bool:
+        self._header_bytes += more
+        if self._header_bytes <= HEADER_BYTES:
+            return True
+        if not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+        return False
+
+    def _await_headers(self) -> None:
+        self._stop_waiting()
+        self._header_bytes = 0
+        self._headers_due = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._headers_due is not None:
+            self._headers_due.cancel()
+            self._headers_due = None
+
+    def _give_up(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
