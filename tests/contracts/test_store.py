@@ -485,7 +485,7 @@ async def test_everything_confirmed_survives_kill_9_and_the_rest_is_closed_as_in
     assert last is not None
     if interrupted:
         assert interrupted == 1
-        lines = await store.log.read(limit=1000)
+        lines = await store.log.read(limit=1_000_000)
         assert [line.event for line in lines if line.session == session][-1] == "turn_interrupted"
     if killed_after == "accepted" and last.outcome == "interrupted":
         assert (last.code, last.prompt) == (ErrorCode.TURN_INTERRUPTED, f"{seen[-1][1]}?")

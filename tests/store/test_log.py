@@ -31,9 +31,11 @@ async def test_events_that_could_not_be_written_wait_in_their_order(database: Sq
     log = Log(database)
     await writable(database, False)
     log.write("first")
-    with pytest.raises(StoreUnavailableError):
-        await log.flush()
+    writing = asyncio.create_task(log.flush())
+    await asyncio.sleep(0)
     log.write("second")
+    with pytest.raises(StoreUnavailableError):
+        await writing
     await writable(database, True)
     await log.flush()
     assert [line.event for line in await log.read()] == ["first", "second"]

@@ -77,6 +77,14 @@ async def test_what_people_said_can_be_read_by_the_service_alone(tmp_path: Path)
     await store.close()
 
 
+async def test_messages_are_numbered_from_0_without_gaps(store: Store, database: Sqlite) -> None:
+    session = (await say(store)).session
+    await say(store, "More?", session)
+    query = "SELECT position FROM messages ORDER BY position"
+    numbers = await database.read(lambda connection: connection.exec_driver_sql(query).scalars().all())
+    assert numbers == [0, 1, 2, 3]
+
+
 async def test_what_was_deleted_is_nowhere_in_the_file(tmp_path: Path) -> None:
     store = await Store.open("", tmp_path)
     session = (await say(store, "A very private question", answer="an answer")).session
