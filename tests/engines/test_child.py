@@ -23,6 +23,7 @@ from menagerie.engines import child as child_module
 from menagerie.engines.child import Child
 from menagerie.engines.client import HttpEngine
 from menagerie.engines.plan import Load
+from tests.engines.processes import assert_ended_but, children, next_child
 
 pytestmark = pytest.mark.engine
 
@@ -48,18 +49,6 @@ async def serving(load: Load, *, unix: bool = True) -> AsyncGenerator[Child, Non
 
 def entries(folder: Path) -> list[Path]:
     return list(folder.iterdir())
-
-
-def children() -> set[int]:
-    return {process.pid for process in psutil.Process().children(recursive=True)}
-
-
-async def next_child(before: set[int]) -> int:
-    for _ in range(2000):
-        if new := children() - before:
-            return new.pop()
-        await asyncio.sleep(0.001)
-    raise AssertionError("no process was started")
 
 
 def broken(content: str, model: Path, folder: Path) -> Path:
@@ -132,7 +121,7 @@ async def test_a_load_that_is_given_up_is_ended(tiny_load: Load, scratch: Path) 
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    assert children() == before
+    await assert_ended_but(before)
     assert entries(scratch) == []
 
 
@@ -271,6 +260,7 @@ from menagerie.engines.chat import ChatRequest
 from menagerie.engines.child import Child
 from menagerie.engines.client import HttpEngine
 from menagerie.engines.plan import Load
+from tests.engines.processes import assert_ended_but, children, next_child
 
 structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
 load = msgspec.json.decode(sys.stdin.buffer.read(), type=Load)

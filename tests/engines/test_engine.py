@@ -15,12 +15,14 @@ import pytest
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.messages import Message
+from menagerie.engines import child as child_module
 from menagerie.engines import engine as engine_module
 from menagerie.engines.chat import ChatRequest, Chunk
 from menagerie.engines.engine import Engine, Limits, Remote
 from menagerie.engines.plan import Load
 from tests.conftest import LIMITS
 from tests.engines.faulty_server import EVENTS, event, faulty, reply
+from tests.engines.processes import assert_ended_but, children, next_child
 from tests.tiny_model import write_tiny_model
 
 pytestmark = pytest.mark.engine
@@ -82,18 +84,6 @@ async def until_absent(engine: Engine) -> None:
     raise AssertionError(engine.state)
 
 
-async def until_child(before: set[int]) -> int:
-    for _ in range(2000):
-        if new := {child.pid for child in psutil.Process().children()} - before:
-            return new.pop()
-        await asyncio.sleep(0.001)
-    raise AssertionError("no process was started")
-
-
-def children() -> set[int]:
-    return {child.pid for child in psutil.Process().children()}
-
-
 async def assert_serves_again(engine: Engine) -> None:
     began = time.monotonic()
     await engine.ready()
@@ -115,7 +105,7 @@ async def test_killed_while_loading_it_is_lost_and_serves_at_the_next_wish(tiny_
     engine = Engine(tiny_load, LIMITS)
     before = children()
     loading = asyncio.create_task(refusal_of(engine))
-    os.kill(await until_child(before), signal.SIGKILL)
+    os.kill(await next_child(before), signal.SIGKILL)
     assert (await loading).code is ErrorCode.ENGINE_LOST
     assert engine.state == "absent"
     await assert_serves_again(engine)
@@ -189,7 +179,7 @@ async def test_many_who_wait_start_it_once(tiny_load: Load) -> None:
 async def test_one_who_gives_up_does_not_stop_the_start_for_the_others(tiny_load: Load) -> None:
     engine = Engine(tiny_load, LIMITS)
     impatient, patient = asyncio.create_task(engine.ready()), asyncio.create_task(engine.ready())
-    await until_child(set())
+    await next_child(set())
     impatient.cancel()
     await patient
     assert impatient.cancelled()
@@ -200,7 +190,7 @@ async def test_one_who_gives_up_does_not_stop_the_start_for_the_others(tiny_load
 async def test_all_who_give_up_leave_an_engine_that_is_ready_for_the_next(tiny_load: Load) -> None:
     engine = Engine(tiny_load, LIMITS)
     impatient = asyncio.create_task(engine.ready())
-    await until_child(set())
+    await next_child(set())
     impatient.cancel()
     await engine.ready()
     assert engine.loads == 1
@@ -211,10 +201,10 @@ async def test_a_stop_during_the_load_tells_those_who_wait_and_leaves_no_process
     engine = Engine(tiny_load, LIMITS)
     before = children()
     waiting = [asyncio.create_task(refusal_of(engine)) for _ in range(3)]
-    await until_child(before)
+    await next_child(before)
     await engine.stop()
     assert {(await one).code for one in waiting} == {ErrorCode.STOPPING}
-    assert children() == before
+    await assert_ended_but(before)
     assert (await refusal_of(engine)).code is ErrorCode.STOPPING
     assert engine.state == "stopped"
 
@@ -227,7 +217,7 @@ async def test_a_stop_while_it_greets_leaves_neither_process_nor_connection(tiny
         await asyncio.sleep(0)
     await engine.stop()
     assert (await waiting).code is ErrorCode.STOPPING
-    assert children() == before
+    await assert_ended_but(before)
 
 
 async def test_a_process_that_dies_while_it_is_greeted_never_counts_as_ready(tiny_load: Load) -> None:
@@ -241,7 +231,8 @@ async def test_a_process_that_dies_while_it_is_greeted_never_counts_as_ready(tin
     await engine.stop()
 
 
-async def test_at_most_one_process_at_a_time(endless: Engine) -> None:
+async def test_at_most_one_process_at_a_time(endless: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_module, "_STOP_SECONDS", 0.3)
     first = pid_of(endless)
     os.kill(first, signal.SIGSTOP)
     unloading = asyncio.create_task(endless.unload())
@@ -252,7 +243,10 @@ async def test_at_most_one_process_at_a_time(endless: Engine) -> None:
     await unloading
 
 
-async def test_an_unload_that_is_given_up_ends_the_process_all_the_same(endless: Engine) -> None:
+async def test_an_unload_that_is_given_up_ends_the_process_all_the_same(
+    endless: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_module, "_STOP_SECONDS", 0.3)
     first = pid_of(endless)
     os.kill(first, signal.SIGSTOP)
     unloading = asyncio.create_task(endless.unload())

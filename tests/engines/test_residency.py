@@ -21,6 +21,7 @@ from menagerie.engines.plan import Load
 from menagerie.engines.residency import Engines, Resident, evictions
 from tests.conftest import LIMITS
 from tests.engines.faulty_server import faulty, reply
+from tests.engines.processes import children
 
 ASK = ChatRequest(messages=(Message("user", "Hello"),), max_tokens=4)
 
@@ -82,10 +83,6 @@ class TestEvictions:
 
 def load_of(tiny_load: Load, name: str, memory_mib: int = 100) -> Load:
     return msgspec.structs.replace(tiny_load, alias=name, memory_mib=memory_mib)
-
-
-def children() -> set[int]:
-    return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
 @pytest.fixture
