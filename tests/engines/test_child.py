@@ -244,6 +244,16 @@ def test_what_the_library_prints_never_reaches_our_output(tiny_load: Load) -> No
     assert ended.stderr == b""
 
 
+def test_of_what_a_worker_writes_only_its_one_line_reaches_us() -> None:
+    program = (
+        "import os; from menagerie.engines.workers.text import _private_stdout\n"
+        "ours = _private_stdout(); print('chatter', flush=True); os.system('echo chatter')\n"
+        "os.write(ours, b'the line')"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=30)
+    assert ended.stdout == b"the line"
+
+
 async def test_the_library_s_log_is_kept_for_our_own_and_bounded(tiny_load: Load) -> None:
     async with serving(tiny_load) as child:
         for _ in range(20):
@@ -294,8 +304,13 @@ async def loading():
 """
 
 
-@pytest.mark.parametrize("stage", ["loading", "on_and_on"])
-def test_the_child_dies_with_us_even_when_we_are_killed(stage: str, tiny_load: Load) -> None:
+STAGES = [("loading", False), ("on_and_on", False)]
+if sys.platform == "linux":
+    STAGES.append(("on_and_on", True))
+
+
+@pytest.mark.parametrize(("stage", "hangs"), STAGES)
+def test_the_child_dies_with_us_even_when_we_are_killed(stage: str, hangs: bool, tiny_load: Load) -> None:
     program = f"{PARENT}\nasyncio.run({stage}())"
     with subprocess.Popen(
         [sys.executable, "-c", program],
@@ -310,5 +325,10 @@ def test_the_child_dies_with_us_even_when_we_are_killed(stage: str, tiny_load: L
         parent.stdin.close()
         pid = int(parent.stdout.readline())
         assert psutil.pid_exists(pid)
+        if hangs:
+            os.kill(pid, signal.SIGSTOP)
         parent.kill()
-        assert gone_within(pid, 2)
+        ended = gone_within(pid, 2)
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
+        assert ended

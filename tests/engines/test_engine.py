@@ -18,6 +18,7 @@ from menagerie.core.messages import Message
 from menagerie.engines import child as child_module
 from menagerie.engines import engine as engine_module
 from menagerie.engines.chat import ChatRequest, Chunk
+from menagerie.engines.client import HttpEngine
 from menagerie.engines.engine import Engine, Limits, Remote
 from menagerie.engines.plan import Load
 from tests.conftest import LIMITS
@@ -25,7 +26,10 @@ from tests.engines.faulty_server import EVENTS, event, faulty, reply
 from tests.engines.processes import assert_ended_but, children, next_child
 from tests.tiny_model import write_tiny_model
 
-pytestmark = pytest.mark.engine
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
+]
 
 ASK = ChatRequest(messages=(Message("user", "Hello"),), max_tokens=8)
 QUICK = Limits(load_timeout=10, token_timeout=1.5, queue_length=4)
@@ -209,7 +213,17 @@ async def test_a_stop_during_the_load_tells_those_who_wait_and_leaves_no_process
     assert engine.state == "stopped"
 
 
-async def test_a_stop_while_it_greets_leaves_neither_process_nor_connection(tiny_load: Load) -> None:
+async def test_a_stop_while_it_greets_leaves_neither_process_nor_connection(
+    tiny_load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[HttpEngine] = []
+
+    class Recorded(HttpEngine):
+        def __init__(self, address: str, *, key: str, model: str, token_timeout: float, native: bool) -> None:
+            super().__init__(address, key=key, model=model, token_timeout=token_timeout, native=native)
+            opened.append(self)
+
+    monkeypatch.setattr(engine_module, "HttpEngine", Recorded)
     engine = Engine(tiny_load, LIMITS)
     before = children()
     waiting = asyncio.create_task(refusal_of(engine))
@@ -218,6 +232,7 @@ async def test_a_stop_while_it_greets_leaves_neither_process_nor_connection(tiny
     await engine.stop()
     assert (await waiting).code is ErrorCode.STOPPING
     await assert_ended_but(before)
+    assert [client._session.closed for client in opened] == [True]
 
 
 async def test_a_process_that_dies_while_it_is_greeted_never_counts_as_ready(tiny_load: Load) -> None:
