@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-import watchfiles
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.personas.load import load_personas, persona_files
@@ -19,11 +18,9 @@ from menagerie.personas.persona import Persona
 from menagerie.personas.problem import PersonaFileError
 from menagerie.settings import Settings
 
-DEBOUNCE: Final = 250
-"""Milliseconds in which changes to files count as one."""
 LOOK_AGAIN: Final = 1.0
-"""Seconds after which the files are looked at even if the system reported nothing: it cannot report a folder that
-comes later, has no more watches to give, or does not know what happens on a network file system."""
+"""Seconds between two looks at the files. Looking costs a `stat` each, works on every file system and for folders that
+come later; the system's own reports do neither, and cost more."""
 MAX_SHOWN_NAME: Final = 80
 SETTLED: Final = 2.0
 """Seconds after which a file's time tells every further change: more than the coarsest clock of a file system."""
@@ -90,26 +87,7 @@ class PersonaDirectory:
         """Reload after every change of the files, until cancelled."""
         while True:
             await self._reload_if_changed()
-            try:
-                await self._until_nothing_to_watch()
-            except (OSError, RuntimeError) as failure:
-                _log.debug("personas.unwatched", failure=repr(failure))
             await asyncio.sleep(LOOK_AGAIN)
-
-    async def _until_nothing_to_watch(self) -> None:
-        """Look whenever the system reports a change in the folders that are there, and every now and then."""
-        there = [folder for folder in self.folders if folder.is_dir()]
-        if not there:
-            return
-        changes = watchfiles.awatch(
-            *there,
-            debounce=DEBOUNCE,
-            rust_timeout=int(LOOK_AGAIN * 1000),
-            yield_on_timeout=True,
-            ignore_permission_denied=True,
-        )
-        async for _ in changes:
-            await self._reload_if_changed()
 
     async def _reload_if_changed(self) -> None:
         if await asyncio.to_thread(self._look) != self._fingerprint:
