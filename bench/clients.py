@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
+from datetime import datetime
 from typing import Final, cast
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import msgspec
-import websockets
+from websockets.asyncio.client import ClientConnection, connect
 
 from bench.processes import Engine
+from menagerie.conversation.prompt import system_prompt
+from menagerie.personas.load import load_personas, shipped_folder
+from menagerie.settings import Settings
+
+NEW_SESSION: Final = "|SESSION||/SESSION|"
 
 PROMPTS: Final = (
     "Write a short paragraph about the city of Ottawa in winter.",
@@ -32,20 +40,38 @@ class Answer(msgspec.Struct):
     frames: int
 
 
+def open_socket(url: str) -> connect:
+    """A websocket without compression and pings; to be awaited or entered."""
+    return connect(url, compression=None, max_size=None, ping_interval=None, open_timeout=30)
+
+
+async def ask(socket: ClientConnection, prompt: str) -> Answer:
+    """One turn on an open socket."""
+    began, first, frames = time.perf_counter(), 0.0, 0
+    await socket.send(prompt)
+    async for frame in socket:
+        if isinstance(frame, str) and frame.startswith("<END"):
+            break
+        first = first or time.perf_counter() - began
+        frames += 1
+    return Answer(first, time.perf_counter() - began, frames)
+
+
 async def ask_socket(url: str, prompts: list[str]) -> list[Answer]:
     """One user on one socket: each prompt after the last one's end."""
-    answers = []
-    async with websockets.connect(url, compression=None, max_size=None, ping_interval=None) as socket:
-        for prompt in prompts:
-            began, first, frames = time.perf_counter(), 0.0, 0
-            await socket.send(prompt)
-            async for frame in socket:
-                if isinstance(frame, str) and frame.startswith("<END"):
-                    break
-                first = first or time.perf_counter() - began
-                frames += 1
-            answers.append(Answer(first, time.perf_counter() - began, frames))
-    return answers
+    async with open_socket(url) as socket:
+        return [await ask(socket, prompt) for prompt in prompts]
+
+
+def same_system_prompt() -> str:
+    """What the service tells the model before a new conversation with the default persona."""
+    return system_prompt(_imperative(), "", datetime.now(ZoneInfo("America/Toronto")), "en")
+
+
+@functools.cache
+def _imperative() -> str:
+    settings = Settings()
+    return load_personas([shipped_folder()], settings)[settings.default_persona].text("imperative", "en")
 
 
 async def ask_engine(
@@ -60,7 +86,8 @@ async def ask_engine(
     }
     headers = {"Authorization": f"Bearer {engine.key}"} if engine.key else {}
     began, first, frames = time.perf_counter(), 0.0, 0
-    url = f"{engine.url}/v1/chat/completions"
+    base = "http://engine" if engine.url.endswith(".sock") else engine.url
+    url = f"{base}/v1/chat/completions"
     async with session.post(url, json=body, headers=headers) as response:
         response.raise_for_status()
         async for data in response.content.iter_any():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -12,14 +13,22 @@ from typing import Final
 import aiohttp
 import msgspec
 import psutil
-import websockets
 
 from bench import processes
-from bench.clients import PROMPTS, Answer, CountingClient, ask_engine, ask_socket
+from bench.clients import (
+    NEW_SESSION,
+    PROMPTS,
+    Answer,
+    CountingClient,
+    ask,
+    ask_engine,
+    ask_socket,
+    open_socket,
+    same_system_prompt,
+)
 from bench.processes import Engine, Service, cpu_seconds
 
 TOKENS: Final = 128
-SYSTEM: Final = "You are a helpful assistant for public servants in Canada."
 
 
 class Figure(msgspec.Struct):
@@ -37,39 +46,51 @@ async def throughput(model: Path, repeats: int) -> list[Figure]:
     figures = []
     async with (
         processes.engine(model, slots=8) as engine,
-        processes.service(engine.url, engine.key, MENAGERIE_ANSWER_TOKENS=str(TOKENS)) as service,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as session,
+        _on_its_own_engine(model) as service,
+        aiohttp.ClientSession(connector=_connector(engine)) as session,
+        contextlib.AsyncExitStack() as stack,
     ):
+        url = service.socket_url()
+        sockets = [await stack.enter_async_context(open_socket(url)) for _ in PROMPTS]
+
+        async def straight(index: int) -> Answer:
+            return await ask_engine(session, engine, same_system_prompt(), PROMPTS[index], TOKENS)
+
+        async def through(index: int) -> Answer:
+            return await ask(sockets[index], NEW_SESSION + PROMPTS[index])
+
         for users in (1, 8):
             raw, ours, cpu = [], [], []
+            await _rate(users, straight)
+            await _rate(users, through)
             for _ in range(repeats):
-                raw.append(
-                    await _rate(users, lambda i: ask_engine(session, engine, SYSTEM, PROMPTS[i], TOKENS))
-                )
-                before = cpu_seconds(service.process), cpu_seconds(engine.process)
-                ours.append(await _rate(users, lambda i: ask_socket(service.socket_url(), [PROMPTS[i]])))
-                after = cpu_seconds(service.process), cpu_seconds(engine.process)
+                raw.append(await _rate(users, straight))
+                before = cpu_seconds(service.process), cpu_seconds(service.engine)
+                ours.append(await _rate(users, through))
+                after = cpu_seconds(service.process), cpu_seconds(service.engine)
                 cpu.append((after[0] - before[0]) / (after[1] - before[1]))
             ratio = statistics.median(mine / theirs for mine, theirs in zip(ours, raw, strict=True))
             detail = f"{statistics.median(ours):.0f} ÷ {statistics.median(raw):.0f} tokens/s, {repeats} pairs"
-            figures.append(
-                Figure(
-                    f"tokens/s through us ÷ engine, {users} user(s)", ratio, "≥ 0.98", ratio >= 0.98, detail
-                )
-            )
+            name = f"tokens/s through us ÷ engine, {users} user(s)"
+            figures.append(Figure(name, ratio, "≥ 0.98", ratio >= 0.98, detail))
             if users == 8:
-                share = statistics.median(cpu)
-                spread = f"median of {repeats}, {min(cpu):.4f} to {max(cpu):.4f}"
-                figures.append(
-                    Figure(
-                        "CPU of the service ÷ CPU of the engine, 8 users",
-                        share,
-                        "≤ 0.01",
-                        share <= 0.01,
-                        spread,
-                    )
-                )
+                share = sum(cpu) / len(cpu)
+                detail = f"mean of {repeats}, {min(cpu):.4f} to {max(cpu):.4f}"
+                name = "CPU of the service ÷ CPU of the engine, 8 users"
+                figures.append(Figure(name, share, "≤ 0.01", share <= 0.01, detail))
     return figures
+
+
+def _on_its_own_engine(model: Path) -> contextlib.AbstractAsyncContextManager[Service]:
+    return processes.service(
+        module="bench.fixed_service", LLM_MODEL_FILE=str(model), MENAGERIE_ANSWER_TOKENS=str(TOKENS)
+    )
+
+
+def _connector(engine: Engine) -> aiohttp.BaseConnector:
+    if engine.url.endswith(".sock"):
+        return aiohttp.UnixConnector(path=engine.url, limit=0, force_close=True)
+    return aiohttp.TCPConnector(limit=0, force_close=True)
 
 
 async def _rate(users: int, ask: Callable[[int], Awaitable[object]]) -> float:
@@ -133,18 +154,13 @@ async def first_frame(turns: int) -> list[Figure]:
         processes.stub(0.0, 4) as url,
         processes.service(url, slots=8) as service,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
-        websockets.connect(service.socket_url(), compression=None, ping_interval=None) as socket,
+        open_socket(service.socket_url()) as socket,
     ):
         raw, ours = [], []
         stub = Engine(url, "", service.process)
         for number in range(turns + 5):
-            answer = await ask_engine(session, stub, SYSTEM, PROMPTS[0], 4)
-            began, first = time.perf_counter(), 0.0
-            await socket.send("|SESSION||/SESSION|" + PROMPTS[0])
-            async for frame in socket:
-                first = first or time.perf_counter() - began
-                if isinstance(frame, str) and frame.startswith("<END"):
-                    break
+            answer = await ask_engine(session, stub, same_system_prompt(), PROMPTS[0], 4)
+            first = (await ask(socket, NEW_SESSION + PROMPTS[0])).first_s
             if number >= 5:
                 raw.append(answer.first_s)
                 ours.append(first)
@@ -158,10 +174,7 @@ async def first_frame(turns: int) -> list[Figure]:
 
 async def second_turn(model: Path, repeats: int) -> list[Figure]:
     """A second turn's first frame while eight users talk at once ÷ the same alone."""
-    async with (
-        processes.engine(model, slots=8) as engine,
-        processes.service(engine.url, engine.key, MENAGERIE_ANSWER_TOKENS=str(TOKENS)) as service,
-    ):
+    async with _on_its_own_engine(model) as service:
         alone: list[float] = []
         crowded: list[float] = []
         url = service.socket_url()
@@ -187,12 +200,7 @@ async def idle_sockets(count: int = 1000) -> list[Figure]:
     async with processes.stub(0.0, 4) as url, processes.service(url, slots=8) as service:
         alone = await _median_first(service)
         before = service.process.memory_info().rss
-        idle = [
-            await websockets.connect(
-                service.socket_url(), compression=None, ping_interval=None, open_timeout=30
-            )
-            for _ in range(count)
-        ]
+        idle = [await open_socket(service.socket_url()) for _ in range(count)]
         await asyncio.sleep(1)
         grown = (service.process.memory_info().rss - before) / 1_048_576
         among = await _median_first(service)

@@ -39,6 +39,12 @@ class Service(msgspec.Struct):
     port: int
     process: psutil.Process
 
+    @property
+    def engine(self) -> psutil.Process:
+        """The process of its engine."""
+        (child,) = self.process.children()
+        return child
+
     def socket_url(self, persona: str = "beaver") -> str:
         """The address of a persona's websocket."""
         return f"ws://127.0.0.1:{self.port}/gpt-socket/{persona}"
@@ -58,8 +64,8 @@ def free_port() -> int:
 
 @contextlib.asynccontextmanager
 async def engine(model: Path, *, slots: int, fixed_length: bool = True) -> AsyncGenerator[Engine, None]:
-    """llama.cpp's server on the model, exactly as the service runs it, but at an address and with answers that
-    do not stop before the asked length."""
+    """llama.cpp's server on the model, exactly as the service runs it, on a Unix socket too, with answers that do
+    not stop before the asked length."""
     load = Load(
         model=str(model),
         alias="bench",
@@ -83,18 +89,20 @@ async def engine(model: Path, *, slots: int, fixed_length: bool = True) -> Async
     )
     assert process.stdin
     assert process.stdout
+    folder = tempfile.TemporaryDirectory(prefix="menagerie-bench-")
     order = msgspec.to_builtins(load) | {
-        "address": "127.0.0.1",
+        "address": f"{folder.name}/engine.sock",
         "key": key,
         "http_threads": load.http_threads,
     }
     process.stdin.write(msgspec.json.encode(order) + b"\n")
     try:
         answer = json.loads(await process.stdout.readline())
-        yield Engine(answer["ready"], key, psutil.Process(process.pid))
+        yield Engine(answer["ready"].removeprefix("unix://"), key, psutil.Process(process.pid))
     finally:
         process.stdin.close()
         await process.wait()
+        folder.cleanup()
 
 
 @contextlib.asynccontextmanager
@@ -119,7 +127,7 @@ async def stub(pause_s: float, tokens: int) -> AsyncGenerator[str, None]:
 
 @contextlib.asynccontextmanager
 async def service(
-    engine_url: str = "", key: str = "", *, slots: int = 8, window: int = 4096, **settings: str
+    engine_url: str = "", *, slots: int = 8, module: str = "menagerie", **settings: str
 ) -> AsyncGenerator[Service, None]:
     """The service in a data folder of its own, its default model at `engine_url` if one is given."""
     port = free_port()
@@ -135,12 +143,16 @@ async def service(
         if engine_url:
             environment |= {
                 "MENAGERIE_ENGINES__DEFAULT__URL": engine_url,
-                "MENAGERIE_ENGINES__DEFAULT__KEY": key,
                 "MENAGERIE_ENGINES__DEFAULT__SLOTS": str(slots),
-                "MENAGERIE_ENGINES__DEFAULT__WINDOW": str(window),
             }
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "menagerie", "serve", env=environment, stdout=asyncio.subprocess.DEVNULL
+            sys.executable,
+            "-m",
+            module,
+            *(("serve",) if module == "menagerie" else ()),
+            env=environment,
+            cwd=ROOT,
+            stdout=asyncio.subprocess.DEVNULL,
         )
         try:
             await until_ready(port)

@@ -1,0 +1,22 @@
+"""The service as it is, but for answers that do not stop before the asked length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+import menagerie.personas.resolve
+from menagerie import app
+from menagerie.engines.plan import Load, plan
+from menagerie.settings import Settings
+
+
+def _fixed_length(*args: Any, **kwargs: Any) -> Load:
+    return msgspec.structs.replace(plan(*args, **kwargs), fixed_length=True)
+
+
+vars(menagerie.personas.resolve)["plan"] = _fixed_length
+
+if __name__ == "__main__":
+    raise SystemExit(app.serve(Settings()))
