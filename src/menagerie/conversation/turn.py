@@ -50,6 +50,8 @@ log = structlog.get_logger("menagerie.turns")
 _TOLD_EVERY_S: Final = 5.0
 """A waiting turn hears of its place at least this often."""
 _LONGEST_STUFFING: Final = 200_000
+_SHORT: Final = 256
+"""Bytes of a message up to which it is not counted by the engine before the turn, only by its usage after it."""
 _RETRIES: Final = 1
 _WORTH_A_RETRY: Final = {ErrorCode.ENGINE_LOST}
 
@@ -81,6 +83,7 @@ class _Turn:
         self.usage = Usage()
         self.finish = ""
         self.dropped = 0
+        self.sent_tokens = 0
         self.queued_ms = 0.0
         self.first_token_ms = 0.0
         self.account: Account | None = None
@@ -89,6 +92,14 @@ class _Turn:
     @property
     def session(self) -> str:
         return self.conversation.session if self.conversation else ""
+
+    @property
+    def measured_user(self) -> Message:
+        """The person's message, its length corrected so that the conversation's is what the engine counted."""
+        if not self.usage.prompt or self.user.tokens is None:
+            return self.user
+        tokens = self.usage.prompt - (self.sent_tokens - self.user.tokens)
+        return Message("user", self.user.content, max(1, tokens))
 
 
 class Turns:
@@ -234,7 +245,7 @@ class Turns:
             fitted = await self._fit(turn, engine, resolution.window)
             if fitted.dropped and not turn.dropped:
                 yield _notice("notice.history_dropped", language, count=fitted.dropped)
-            turn.dropped = fitted.dropped
+            turn.dropped, turn.sent_tokens = fitted.dropped, fitted.tokens
             ticket = engine.admission.enter(fitted.tokens + fitted.answer_tokens)
             try:
                 async for waiting in self._queued(turn, ticket):
@@ -285,7 +296,7 @@ class Turns:
         if request.compiled is not None:
             content = with_schema(content, request.compiled.schema, window, request.language)
         system, *history = conversation.messages
-        system = await _counted(system, engine)
+        system = await _counted_system(system, engine)
         history = [await _counted(message, engine) for message in history]
         turn.user = await _counted(Message("user", content), engine)
         return fit(system, history, turn.user, window, self._settings.answer_tokens)
@@ -342,7 +353,7 @@ class Turns:
             turn.id,
             TurnEnd(
                 outcome=outcome,
-                user=turn.user,
+                user=turn.measured_user,
                 at=self._now(),
                 code=code,
                 answer=Message("assistant", answer, tokens) if answer else None,
@@ -388,9 +399,22 @@ def _notice(key: str, language: Language, **values: object) -> Notice:
 
 
 async def _counted(message: Message, engine: Engine) -> Message:
+    """The message with its length. Of a short one, its bytes are bound enough: no token is less than a byte."""
     if message.tokens is not None:
         return message
-    return Message(message.role, message.content, await engine.count(message.content))
+    size = len(message.content.encode("utf-8", "replace"))
+    tokens = size + 1 if size <= _SHORT else await engine.count(message.content)
+    return Message(message.role, message.content, tokens)
+
+
+async def _counted_system(system: Message, engine: Engine) -> Message:
+    """The system prompt with its length. What stands before its last paragraph, the time, is the same for everybody
+    and counted once."""
+    if system.tokens is not None:
+        return system
+    lasting, _, now = system.content.rpartition("\n\n")
+    tokens = await engine.count(lasting) if lasting else 0
+    return Message("system", system.content, tokens + len(now.encode("utf-8", "replace")) + 1)
 
 
 def _read_text(path: Path) -> str:

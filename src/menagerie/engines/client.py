@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Generator
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import aiohttp
 import msgspec
@@ -46,7 +46,7 @@ class HttpEngine:
         connector = aiohttp.UnixConnector(path=address, limit=0, force_close=True) if unix else None
         self._session = aiohttp.ClientSession(
             connector=connector or aiohttp.TCPConnector(limit=0, force_close=True),
-            timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS, sock_read=token_timeout),
+            timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS),
             headers=({"Authorization": f"Bearer {key}"} if key else {}) | {"Accept-Encoding": "identity"},
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -70,21 +70,24 @@ class HttpEngine:
         """Generate; see `TextEngine.chat`. Events that arrive together become one chunk."""
         answer = CompletionStream()
         with self._failures(self._token_timeout):
-            async with self._session.post(
-                f"{self._base}/v1/chat/completions",
-                data=msgspec.json.encode(self._body(request)),
-                headers={"Content-Type": "application/json"},
-                allow_redirects=False,
-            ) as response:
+            async with asyncio.timeout(self._token_timeout):
+                response = await self._session.post(
+                    f"{self._base}/v1/chat/completions",
+                    data=msgspec.json.encode(self._body(request)),
+                    headers={"Content-Type": "application/json"},
+                    allow_redirects=False,
+                )
+            async with response:
                 if response.status != 200:
                     raise refusal(response.status, await _read(response, _LONGEST_REFUSAL))
-                async for data in response.content.iter_any():
-                    self._heard_at = self._clock()
-                    chunk = answer.feed(data)
-                    if chunk is not None:
-                        yield chunk
-                        if chunk.finish:
-                            return
+                with _Patience(response, self._token_timeout) as patience:
+                    async for data in response.content.iter_any():
+                        self._heard_at = patience.heard_at = self._clock()
+                        chunk = answer.feed(data)
+                        if chunk is not None:
+                            yield chunk
+                            if chunk.finish:
+                                return
         raise MenagerieError(ErrorCode.ENGINE_LOST)
 
     async def count(self, text: str) -> int:
@@ -185,6 +188,35 @@ class HttpEngine:
 
 def _wire(message: Message) -> dict[str, str]:
     return {"role": message.role, "content": message.content}
+
+
+class _Patience:
+    """Ends a response on which nothing comes for `seconds`, as a time-out. One timer serves a whole answer: setting
+    one anew for each piece costs as much as reading it."""
+
+    def __init__(self, response: aiohttp.ClientResponse, seconds: float) -> None:
+        self._response = response
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._ended = False
+        self.heard_at = self._loop.time()
+
+    def __enter__(self) -> Self:
+        self._timer = self._loop.call_later(self._seconds, self._look)
+        return self
+
+    def __exit__(self, kind: object, failure: BaseException | None, trace: object) -> None:
+        self._timer.cancel()
+        if self._ended and isinstance(failure, aiohttp.ClientError):
+            raise TimeoutError from failure
+
+    def _look(self) -> None:
+        left = self.heard_at + self._seconds - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._ended = True
+            self._response.close()
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
