@@ -84,6 +84,25 @@ async def test_at_its_end_neither_process_nor_folder_remains(tiny_load: Load, sc
     assert entries(scratch) == []
 
 
+async def test_an_engine_learns_none_of_our_secrets(tiny_load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "do-not-tell"
+    for name in (
+        "MENAGERIE_HUB_TOKEN",
+        "MENAGERIE_ENGINES__OTHER__KEY",
+        "HF_TOKEN",
+        "PIP_INDEX_URL",
+        "HTTPS_PROXY",
+    ):
+        monkeypatch.setenv(name, f"https://somebody:{secret}@localhost/")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    async with serving(tiny_load) as child:
+        environment = psutil.Process(child.pid).environ()
+    assert secret not in str(environment)
+    assert not [name for name in environment if name.startswith("MENAGERIE_")]
+    assert environment["CUDA_VISIBLE_DEVICES"] == "0"
+    assert environment["PATH"] == os.environ["PATH"]
+
+
 @pytest.mark.parametrize("content", ["cut", "garbage", "nothing", "absent"])
 async def test_a_file_that_is_no_model_is_called_broken_and_leaves_nothing(
     content: str, tiny_load: Load, scratch: Path, tmp_path: Path

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import socket
 import sys
 import tempfile
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +29,13 @@ _DRAIN_SECONDS: Final = 1.0
 _SOCKET: Final = "engine.sock"
 _KILLED: Final = {-9, -15}
 """Ends that are somebody's doing, not the model's: SIGKILL, as of a machine out of memory, and SIGTERM."""
+
+_PASSED_ON: Final = re.compile(
+    r"HOME|USER|LOGNAME|SHELL|PATH|LD_LIBRARY_PATH|DYLD_.*|XDG_.*|LANG|LC_.*|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|WINDIR"
+    r"|(CUDA|NVIDIA|HIP|HSA|ROCR|ROCM|ONEAPI|SYCL|ZES|VK|GGML|OMP|GOMP|KMP|MKL|OPENBLAS)_.*",
+    re.IGNORECASE,
+).fullmatch
+"""What finds the native library and its devices; nobody's keys are called so."""
 
 log = structlog.get_logger("menagerie.engines")
 
@@ -64,6 +73,7 @@ class Child:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
+                env=_without_secrets(os.environ),
                 start_new_session=True,
             )
         except BaseException as failure:
@@ -175,6 +185,12 @@ class Child:
             if line:
                 self._log.append(line)
                 log.debug("engine.log", line=line)
+
+
+def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """The part of our environment that an engine needs. It opens files that are not trusted: what it does not know,
+    nobody can get out of it."""
+    return {name: value for name, value in environment.items() if _PASSED_ON(name)}
 
 
 def _private_folder() -> Path | None:
