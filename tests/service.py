@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -105,6 +106,6 @@ def _wait_until_ready(service: Service) -> None:
 def _is_ready(service: Service) -> bool:
     try:
         with urllib.request.urlopen(f"{service.url}/readyz", timeout=5) as answer:
-            return bool(answer.status == 200)
+            return bool(json.load(answer)["engine"] == "ready")
     except (urllib.error.URLError, OSError):
         return False
