@@ -28,12 +28,12 @@ from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Notice, Queu
 from menagerie.core.identity import User
 from menagerie.core.messages import Message
 from menagerie.core.provenance import Provenance, SourceFacts, Timings
-from menagerie.engines.admission import Ticket
 from menagerie.engines.chat import ChatRequest, Chunk, Usage
 from menagerie.engines.engine import Engine
 from menagerie.engines.residency import Engines
 from menagerie.grounding.given import Given
 from menagerie.locales import Language, text
+from menagerie.models.wish import DEFAULT_MODEL
 from menagerie.personas.directory import PersonaDirectory
 from menagerie.personas.persona import Persona
 from menagerie.personas.resolve import Resolution, Resolver
@@ -87,11 +87,21 @@ class _Turn:
         self.queued_ms = 0.0
         self.first_token_ms = 0.0
         self.account: Account | None = None
+        self.persona: Persona | None = None
         self.resolution: Resolution | None = None
+        self.chunks: AsyncGenerator[Chunk, None] = _nothing()
+        self._retries_left = _RETRIES
 
     @property
     def session(self) -> str:
         return self.conversation.session if self.conversation else ""
+
+    def note_failure(self, failure: MenagerieError) -> None:
+        """Raise it, unless the turn may be tried again: nothing was sent yet, and the engine was lost."""
+        if self.answer or not self._retries_left or failure.code not in _WORTH_A_RETRY:
+            raise failure
+        self._retries_left -= 1
+        log.warning("turn.retried", turn=self.id, failure=str(failure))
 
     @property
     def measured_user(self) -> Message:
@@ -120,6 +130,7 @@ class Turns:
         self._engines = engines
         self._store = store
         zone = ZoneInfo(settings.timezone)
+        self._clock = asyncio.get_running_loop().time
         self._now = now or functools.partial(datetime.now, zone)
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._running = 0
@@ -139,13 +150,23 @@ class Turns:
         self._idle.clear()
         ended = False
         try:
-            async with contextlib.aclosing(self._events(turn)) as events:
-                async for event in events:
-                    if type(event) is Token:
-                        yield event
-                        continue
-                    ended = type(event) is Done or type(event) is Failed
-                    yield event
+            for event in await self._begin(turn):
+                yield event
+            while not turn.finish:
+                try:
+                    async with contextlib.AsyncExitStack() as held:
+                        async with contextlib.aclosing(self._admitted(turn, held)) as steps:
+                            async for event in steps:
+                                yield event
+                        async for chunk in turn.chunks:
+                            if token := self._take(turn, chunk):
+                                yield token
+                except MenagerieError as failure:
+                    turn.note_failure(failure)
+            conclusion = await self._conclude(turn)
+            ended = True
+            for event in conclusion:
+                yield event
         except MenagerieError as failure:
             ended = True
             yield await self._failed(turn, failure)
@@ -177,40 +198,34 @@ class Turns:
         while self._ending:
             await asyncio.gather(*self._ending.values(), return_exceptions=True)
 
-    async def _events(self, turn: _Turn) -> AsyncGenerator[AnyEvent, None]:
+    async def _begin(self, turn: _Turn) -> list[AnyEvent]:
+        """Check, resolve, and record the turn as accepted: what is to be told of that."""
         request = turn.request
         if self._stopping:
             raise MenagerieError(ErrorCode.STOPPING, retry_after=5.0)
-        persona = self._personas.get(request.persona)
+        turn.persona = persona = self._personas.get(request.persona)
         if not request.prompt.strip():
             raise MenagerieError(ErrorCode.PROMPT_EMPTY)
         turn.resolution = resolution = await self._resolver.resolve(persona)
         await self._accept(turn, persona, resolution)
-        yield Accepted(turn.id, turn.session, persona.name)
+        events: list[AnyEvent] = [Accepted(turn.id, turn.session, persona.name)]
         if resolution.wanted:
-            yield _notice(
-                "notice.model_substituted",
-                request.language,
-                wanted=resolution.wanted,
-                model=resolution.facts.name,
-            )
+            wanted, model = resolution.wanted, resolution.facts.name
+            events.append(_notice("notice.model_substituted", request.language, wanted=wanted, model=model))
+        if request.language == "fr" and resolution.facts.source == DEFAULT_MODEL.label:
+            events.append(_notice("notice.model_mainly_english", request.language))
         for number, one in enumerate(request.given, 1):
-            yield Source(number=number, kind=one.kind, passage=one.text[:500])
-        for attempt in range(_RETRIES + 1):
-            try:
-                async with contextlib.aclosing(self._answer(turn, persona, resolution)) as events:
-                    async for event in events:
-                        yield event
-                break
-            except MenagerieError as failure:
-                if turn.answer or attempt == _RETRIES or failure.code not in _WORTH_A_RETRY:
-                    raise
-                log.warning("turn.retried", turn=turn.id, failure=str(failure))
-        if turn.finish == "length" and request.compiled is None:
-            yield _notice("notice.answer_cut", request.language)
+            events.append(Source(number=number, kind=one.kind, passage=one.text[:500]))
+        return events
+
+    async def _conclude(self, turn: _Turn) -> list[AnyEvent]:
+        """Store the end of a complete answer: what is to be told of that."""
         provenance = self._provenance(turn)
         await self._finish(turn, "done", "", provenance)
-        yield Done(turn.id, turn.session, provenance)
+        done = Done(turn.id, turn.session, provenance)
+        if turn.finish == "length" and turn.request.compiled is None:
+            return [_notice("notice.answer_cut", turn.request.language), done]
+        return [done]
 
     async def _accept(self, turn: _Turn, persona: Persona, resolution: Resolution) -> None:
         request = turn.request
@@ -234,45 +249,57 @@ class Turns:
             )
         )
 
-    async def _answer(
-        self, turn: _Turn, persona: Persona, resolution: Resolution
-    ) -> AsyncGenerator[AnyEvent, None]:
-        """From the queue to the last token. What it learns goes into `turn`."""
-        language = turn.request.language
+    async def _admitted(self, turn: _Turn, held: contextlib.AsyncExitStack) -> AsyncGenerator[AnyEvent, None]:
+        """From the engine to the front of its queue. What the turn then holds is in `held`, and `turn.chunks` is the
+        answer to come."""
+        assert turn.resolution is not None
+        resolution, language = turn.resolution, turn.request.language
         if self._engines.state(resolution.target) != "ready":
             yield _notice("notice.model_loading", language)
-        async with self._engines.use(resolution.target) as engine:
-            fitted = await self._fit(turn, engine, resolution.window)
-            if fitted.dropped and not turn.dropped:
-                yield _notice("notice.history_dropped", language, count=fitted.dropped)
-            turn.dropped, turn.sent_tokens = fitted.dropped, fitted.tokens
-            ticket = engine.admission.enter(fitted.tokens + fitted.answer_tokens)
-            try:
-                async for waiting in self._queued(turn, ticket):
-                    yield waiting
-                chat = self._chat(turn, persona, engine, fitted)
-                async with contextlib.aclosing(chat) as chunks:
-                    async for chunk in chunks:
-                        if chunk.text:
-                            if not turn.answer:
-                                turn.first_token_ms = self._elapsed_ms(turn)
-                            turn.answer.append(chunk.text)
-                            yield Token(chunk.text)
-                        if chunk.finish:
-                            turn.finish = chunk.finish
-                            turn.usage = chunk.usage or turn.usage
-                        elif self._elapsed_ms(turn) > self._settings.turn_timeout * 1000:
-                            raise MenagerieError(ErrorCode.TURN_TIMEOUT)
-            finally:
-                ticket.release()
+        engine = await self._engine(turn, held)
+        fitted = await self._fit(turn, engine, resolution.window)
+        if fitted.dropped and not turn.dropped:
+            yield _notice("notice.history_dropped", language, count=fitted.dropped)
+        turn.dropped, turn.sent_tokens = fitted.dropped, fitted.tokens
+        ticket = engine.admission.enter(fitted.tokens + fitted.answer_tokens)
+        held.callback(ticket.release)
+        while not ticket.granted:
+            yield Queued(ticket.position, round(ticket.expected_s, 1))
+            await ticket.moved(_TOLD_EVERY_S)
+            self._check_time(turn)
+        turn.queued_ms = self._elapsed_ms(turn)
+        chunks = self._chat(turn, engine, fitted)
+        turn.chunks = await held.enter_async_context(contextlib.aclosing(chunks))
 
-    def _chat(
-        self, turn: _Turn, persona: Persona, engine: Engine, fitted: Fit
-    ) -> AsyncGenerator[Chunk, None]:
+    async def _engine(self, turn: _Turn, held: contextlib.AsyncExitStack) -> Engine:
+        assert turn.resolution is not None
+        try:
+            async with asyncio.timeout_at(turn.clock + self._settings.turn_timeout):
+                return await held.enter_async_context(self._engines.use(turn.resolution.target))
+        except TimeoutError as late:
+            raise MenagerieError(ErrorCode.TURN_TIMEOUT) from late
+
+    def _take(self, turn: _Turn, chunk: Chunk) -> Token | None:
+        if chunk.finish:
+            turn.finish, turn.usage = chunk.finish, chunk.usage or turn.usage
+        else:
+            self._check_time(turn)
+        if not chunk.text:
+            return None
+        if not turn.answer:
+            turn.first_token_ms = self._elapsed_ms(turn)
+        turn.answer.append(chunk.text)
+        return Token(chunk.text)
+
+    def _check_time(self, turn: _Turn) -> None:
+        if self._clock() - turn.clock > self._settings.turn_timeout:
+            raise MenagerieError(ErrorCode.TURN_TIMEOUT)
+
+    def _chat(self, turn: _Turn, engine: Engine, fitted: Fit) -> AsyncGenerator[Chunk, None]:
         request = ChatRequest(
             messages=for_template(fitted.messages, engine.takes_system),
             max_tokens=fitted.answer_tokens,
-            temperature=persona.temperature,
+            temperature=turn.persona.temperature if turn.persona else None,
         )
         compiled = turn.request.compiled
         if compiled is None:
@@ -300,14 +327,6 @@ class Turns:
         history = [await _counted(message, engine) for message in history]
         turn.user = await _counted(Message("user", content), engine)
         return fit(system, history, turn.user, window, self._settings.answer_tokens)
-
-    async def _queued(self, turn: _Turn, ticket: Ticket) -> AsyncGenerator[AnyEvent, None]:
-        while not ticket.granted:
-            yield Queued(ticket.position, round(ticket.expected_s, 1))
-            await ticket.moved(_TOLD_EVERY_S)
-            if self._elapsed_ms(turn) > self._settings.turn_timeout * 1000:
-                raise MenagerieError(ErrorCode.TURN_TIMEOUT)
-        turn.queued_ms = self._elapsed_ms(turn)
 
     async def _stuffing(self, persona: Persona, language: Language) -> str:
         where = persona.stuffing(language)
@@ -389,9 +408,13 @@ class Turns:
             schema=compiled.describe(account.attempts) if compiled and account else "",
         )
 
-    @staticmethod
-    def _elapsed_ms(turn: _Turn) -> float:
-        return (asyncio.get_running_loop().time() - turn.clock) * 1000
+    def _elapsed_ms(self, turn: _Turn) -> float:
+        return (self._clock() - turn.clock) * 1000
+
+
+async def _nothing() -> AsyncGenerator[Chunk, None]:
+    return
+    yield
 
 
 def _notice(key: str, language: Language, **values: object) -> Notice:

@@ -81,7 +81,7 @@ class HttpEngine:
                 if response.status != 200:
                     raise refusal(response.status, await _read(response, _LONGEST_REFUSAL))
                 with _Patience(response, self._token_timeout) as patience:
-                    async for data in response.content.iter_any():
+                    while data := await response.content.readany():
                         self._heard_at = patience.heard_at = self._clock()
                         chunk = answer.feed(data)
                         if chunk is not None:

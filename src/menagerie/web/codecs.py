@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -31,6 +31,10 @@ class Codec(Protocol):
         """What the client sent. Raises `MenagerieError` for what cannot be understood."""
         ...
 
+    def token(self, text: str) -> Sequence[str]:
+        """The frames that tell a piece of the answer; apart from `encode` since it is the only one that counts."""
+        ...
+
     def encode(self, event: AnyEvent) -> Iterator[str]:
         """The frames that tell of an event, none for one that this way does not tell."""
         ...
@@ -50,12 +54,16 @@ class PlainCodec:
         self._tells_ids = self._tells_ids or frame.session is not None
         return frame
 
+    def token(self, text: str) -> Sequence[str]:
+        """One frame. A model's own `<END` is cut in two: no frame but ours contains it."""
+        self._answering = True
+        return (text,) if "<" not in text else tuple(_without_end(text))
+
     def encode(self, event: AnyEvent) -> Iterator[str]:
-        """A token is a frame. A model's own `<END` is cut in two: no frame but ours contains it."""
+        """Tokens, what changes the meaning of the answer, and the end."""
         match event:
             case Token(text=text):
-                self._answering = True
-                yield from _without_end(text) if "<" in text else (text,)
+                yield from self.token(text)
             case Notice(code=code, text=text) if code in _TOLD_IN_PLAIN:
                 yield f"\n\n{text}" if self._answering else f"{text}\n\n"
             case Done(session=session):
@@ -105,6 +113,10 @@ class EventsCodec:
             raise MenagerieError(ErrorCode.FRAME_INVALID)
         given = tuple(Given(one.kind, one.text) for one in request.given if one.text.strip())
         return Frame(request.prompt, request.session, given)
+
+    def token(self, text: str) -> Sequence[str]:
+        """The event `token`."""
+        return (self._encode(Token(text)).decode(),)
 
     def encode(self, event: AnyEvent) -> Iterator[str]:
         """Every event is told."""

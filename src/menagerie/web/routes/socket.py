@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +14,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from menagerie.conversation.frames import Frame
 from menagerie.conversation.turn import TurnRequest
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.core.events import Accepted, AnyEvent, Failed
+from menagerie.core.events import Accepted, AnyEvent, Failed, Token
 from menagerie.core.identity import User
 from menagerie.locales import Language
 from menagerie.web.codecs import EVENTS, Cancel, Codec, EventsCodec, PlainCodec
@@ -75,6 +75,7 @@ class _Connection:
         self._user = user
         self._language = language
         self._codec = codec
+        self._clock = asyncio.get_running_loop().time
         self._inbox: asyncio.Queue[Frame | MenagerieError] = asyncio.Queue(_MOST_WAITING)
         self._session: str | None = None
         self._turn: asyncio.Task[None] | None = None
@@ -142,7 +143,7 @@ class _Connection:
             while not turn.done():
                 await asyncio.wait({turn}, timeout=patience / 2)
                 since = self._sending_since
-                if since is not None and asyncio.get_running_loop().time() - since > patience:
+                if since is not None and self._clock() - since > patience:
                     return False
         finally:
             self._turn = None
@@ -173,6 +174,9 @@ class _Connection:
         )
         async with contextlib.aclosing(self._services.turns.run(request)) as events:
             async for event in events:
+                if type(event) is Token:
+                    await self._send(self._codec.token(event.text))
+                    continue
                 if isinstance(event, Accepted):
                     self._accepted = event
                     self._session = event.session
@@ -182,8 +186,11 @@ class _Connection:
                     await self._tell(event)
 
     async def _tell(self, event: AnyEvent) -> None:
-        for frame in self._codec.encode(event):
-            self._sending_since = asyncio.get_running_loop().time()
+        await self._send(self._codec.encode(event))
+
+    async def _send(self, frames: Iterable[str]) -> None:
+        self._sending_since = self._clock()
+        for frame in frames:
             await self._socket.send_text(frame)
         self._sending_since = None
 
