@@ -23,6 +23,7 @@ from menagerie.personas.resolve import Description
 from menagerie.settings import Settings
 from menagerie.web import errors
 from menagerie.web.guard import Guard
+from menagerie.web.listener import BoundedHttpProtocol
 from menagerie.web.routes import describe, gpt, health, toil
 from menagerie.web.services import Services
 
@@ -167,7 +168,7 @@ async def serving(given: Parts) -> AsyncIterator[aiohttp.ClientSession]:
     server = StartedServer(
         uvicorn.Config(
             guarded,
-            http="httptools",
+            http=BoundedHttpProtocol,
             ws="websockets-sansio",
             log_config=None,
             lifespan="off",

@@ -1,4 +1,5 @@
-"""The HTTP listener: uvicorn's, with an end to its patience. It sets no bounds on headers, in time or in size."""
+"""The HTTP listener: uvicorn's, with an end to its patience. That one sets no bounds on headers, in time or in size,
+and takes a trailer for a header."""
 
 from __future__ import annotations
 
@@ -17,10 +18,15 @@ _TOO_LARGE: Final = (
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Ends a connection whose request headers are not there after 20 seconds, or are larger than 64 KiB."""
+    """Ends a connection whose request headers are not there after 20 seconds, or are larger than 64 KiB.
+
+    What follows a body (RFC 9110, section 6.5: trailers) is no header: who says there who a person is has not been
+    checked by any proxy.
+    """
 
     _headers_due: asyncio.TimerHandle | None = None
     _header_bytes = 0
+    _unparsed = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The clock of the first request begins to run, whether or not anything comes."""
@@ -31,6 +37,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Nothing is awaited any more."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes; the parser keeps those of a header that has no end yet, and tells nothing of them."""
+        due = self._headers_due
+        super().data_received(data)
+        if due is not None and due is self._headers_due:
+            self._unparsed += len(data)
+            if self._unparsed > HEADER_BYTES:
+                self._refuse()
 
     def on_message_begin(self) -> None:
         """Another request: its clock begins to run."""
@@ -43,8 +58,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
-        if self._has_room_for(len(name) + len(value)):
+        """One header, unless it comes after the headers are complete."""
+        if self._headers_due is not None and self._has_room_for(len(name) + len(value)):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -57,14 +72,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._header_bytes += more
         if self._header_bytes <= HEADER_BYTES:
             return True
+        self._refuse()
+        return False
+
+    def _refuse(self) -> None:
         if not self.transport.is_closing():
             self.transport.write(_TOO_LARGE)
             self.transport.close()
-        return False
 
     def _await_headers(self) -> None:
         self._stop_waiting()
-        self._header_bytes = 0
+        self._header_bytes = self._unparsed = 0
         self._headers_due = self.loop.call_later(HEADER_SECONDS, self._give_up)
 
     def _stop_waiting(self) -> None:
