@@ -254,3 +254,17 @@ async def _connected(client: aiohttp.ClientSession) -> aiohttp.ClientWebSocketRe
 async def _still_serves(client: aiohttp.ClientSession) -> None:
     async with client.get("/healthz") as response:
         assert response.status == 200
+
+
+async def test_who_leaves_in_the_middle_of_a_body_is_no_failure(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with serving(parts(tmp_path)) as client:
+        for path, kind in (("gpt", "application/x-www-form-urlencoded"), ("toil", "application/json")):
+            async with raw(client) as (_, writer):
+                head = f"POST /{path}/otter HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
+                writer.write(head.encode() + b"Content-Length: 100\r\n\r\nprompt=")
+                await writer.drain()
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)
+    assert "request_failed" not in caplog.text + "".join(capsys.readouterr())

@@ -6,7 +6,7 @@ import secrets
 from typing import Final
 
 import structlog
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from menagerie.core.errors import ErrorCode, MenagerieError
@@ -84,6 +84,8 @@ class Guard:
             await self._app(scope, body, answer)
         except MenagerieError as error:
             await self._tell(connection, error, body, answer)
+        except ClientDisconnect:
+            return  # in the middle of its body: there is nobody to tell, and nothing went wrong here
         except Exception:
             log.exception("request_failed", request=answer.request_id, path=scope["path"])
             if not answer.started:
