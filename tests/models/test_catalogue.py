@@ -92,15 +92,15 @@ async def test_a_hash_is_computed_once_and_again_when_the_file_changed(
     monkeypatch.setattr(module, "hash_files", counted)
     (model,) = catalogue.installed()
     assert model.sha256 == ""
-    assert await catalogue.sha256(model) == sha256(path.read_bytes())
+    assert await catalogue.sha256(model.path) == sha256(path.read_bytes())
     (known,) = Catalogue(catalogue.folder).installed()
-    assert known.sha256 == await Catalogue(catalogue.folder).sha256(known) == sha256(path.read_bytes())
+    assert known.sha256 == await Catalogue(catalogue.folder).sha256(known.path) == sha256(path.read_bytes())
     assert len(computed) == 1
     changed = path.stat().st_mtime_ns + 10**9
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     os.utime(path, ns=(changed, changed))
     assert catalogue.installed()[0].sha256 == ""
-    assert await catalogue.sha256(model) == sha256(path.read_bytes())
+    assert await catalogue.sha256(model.path) == sha256(path.read_bytes())
     assert len(computed) == 2
 
 
@@ -109,7 +109,7 @@ async def test_a_hash_of_a_file_that_has_gone_is_a_clear_failure(catalogue: Cata
     (model,) = catalogue.installed()
     path.unlink()
     with pytest.raises(MenagerieError) as caught:
-        await catalogue.sha256(model)
+        await catalogue.sha256(model.path)
     assert_told(caught, ErrorCode.MODEL_BROKEN, "unreadable")
 
 

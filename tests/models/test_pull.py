@@ -263,7 +263,7 @@ async def test_all_shards_of_a_model_come_and_only_the_missing_ones_again(
     assert model.path.name == "big-00001-of-00002.gguf"
     assert model.size == 2 * len(tiny)
     assert len(site.asked_for(f"/{REPO}/resolve/main/big/big-00001-of-00002.gguf")) == 1
-    assert await catalogue.sha256(model) == sha256(tiny + tiny)
+    assert await catalogue.sha256(model.path) == sha256(tiny + tiny)
     assert catalogue.remove(catalogue.installed()[0].name).path == model.path
     assert list(catalogue.folder.rglob("*.gguf*")) == []
 
@@ -327,7 +327,7 @@ async def test_a_pulled_file_that_somebody_replaced_does_not_keep_its_hash(
         model = await pull(at(site, tiny), catalogue, settings)
     model.path.write_bytes(tiny + b"!")
     assert catalogue.installed()[0].sha256 == ""
-    assert await catalogue.sha256(model) == sha256(tiny + b"!")
+    assert await catalogue.sha256(model.path) == sha256(tiny + b"!")
 
 
 async def test_a_folder_that_cannot_be_made_is_told(tiny: bytes, tmp_path: Path, settings: Settings) -> None:

@@ -37,7 +37,7 @@ def run(arguments: Namespace, language: Language) -> int:
             print(text("cli.models.pulled", language, model=model.name, path=model.path))
         case "inspect":
             model = _named(arguments.model, catalogue)
-            print(columns(_facts(model, asyncio.run(catalogue.sha256(model)), language)))
+            print(columns(_facts(model, asyncio.run(catalogue.sha256(model.path)), language)))
         case _:
             model = catalogue.remove(arguments.model)
             freed = size_text(model.size, language)

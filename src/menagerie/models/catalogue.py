@@ -57,6 +57,7 @@ class Catalogue:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._headers: dict[Path, tuple[_Stamp, GgufHeader]] = {}
+        self._hashes: dict[str, _Hash] = {}
         self._lock = threading.Lock()
 
     def find(self, wish: ModelWish) -> InstalledModel | None:
@@ -78,13 +79,13 @@ class Catalogue:
         """What is wrong with the files in the folder that are not sound models."""
         return self._scan()[1]
 
-    async def sha256(self, model: InstalledModel) -> str:
-        """The hash of a model's file (all shards in order, as one stream), hexadecimal.
+    async def sha256(self, path: Path) -> str:
+        """The hash of the model at `path` (all shards in order, as one stream), hexadecimal.
 
-        Computed in a thread and remembered by path, size and time of change, over restarts too. Raises
-        `model.broken` where the file has gone.
+        Computed in a thread and remembered by path, size and time of change, over restarts too where the folder can
+        be written. Raises `model.broken` where the file has gone.
         """
-        return await asyncio.to_thread(self._hash, model.path)
+        return await asyncio.to_thread(self._hash, path)
 
     def remove(self, name: str) -> InstalledModel:
         """Delete the model `name` (as `installed` names it) and all its files. Raises `model.unknown`."""
@@ -175,7 +176,8 @@ class Catalogue:
         manifest = read_json(manifest_path(path), Manifest)
         if manifest and manifest.sha256 and (manifest.size, manifest.changed) == stamp:
             return manifest.sha256
-        found = (read_json(self.folder / HASHES, dict[str, _Hash]) or {}).get(str(path.absolute()))
+        name = str(path.absolute())
+        found = self._hashes.get(name) or (read_json(self.folder / HASHES, dict[str, _Hash]) or {}).get(name)
         return found.sha256 if found and (found.size, found.changed) == stamp else ""
 
     def _hash(self, path: Path) -> str:
@@ -191,7 +193,8 @@ class Catalogue:
                 ) from failure
             hashes = read_json(self.folder / HASHES, dict[str, _Hash]) or {}
             hashes = {name: value for name, value in hashes.items() if Path(name).exists()}
-            hashes[str(path.absolute())] = _Hash(size, changed, digest)
+            name = str(path.absolute())
+            hashes[name] = self._hashes[name] = _Hash(size, changed, digest)
             write_json(self.folder / HASHES, hashes, needed=False)
             return digest
 

@@ -99,7 +99,7 @@ def _present(wish: ModelWish, catalogue: Catalogue) -> InstalledModel | None:
 
 async def _verified(wish: ModelWish, catalogue: Catalogue, model: InstalledModel) -> InstalledModel:
     """A file that was put there by hand was never checked; what was pulled has its hash already."""
-    if wish.sha256 and model.sha256 != wish.sha256 and await catalogue.sha256(model) != wish.sha256:
+    if wish.sha256 and model.sha256 != wish.sha256 and await catalogue.sha256(model.path) != wish.sha256:
         raise ModelError(ErrorCode.MODEL_HASH_MISMATCH, "file_hash", model=wish.label, file=model.path.name)
     return model
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -88,7 +89,7 @@ class Resolver:
         if found is None:
             raise MenagerieError(ErrorCode.PERSONA_UNKNOWN, name=persona.name)
         if isinstance(found, MenagerieError):
-            raise found
+            raise found.with_traceback(None)  # else it would keep what every caller had in hand
         return found
 
     async def describe(self, persona: Persona) -> Description:
@@ -132,10 +133,12 @@ class Resolver:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _hash(self, path: str) -> None:
-        for model in await asyncio.to_thread(self._catalogue.installed):
-            if str(model.path) == path:
-                self._hashes[path] = await self._catalogue.sha256(model)
-                return
+        try:
+            self._hashes[path] = await self._catalogue.sha256(Path(path))
+        except MenagerieError as failure:
+            log.warning("model.not_hashed", failure=str(failure))
+        finally:
+            del self._hashing[path]
 
     def _refresh_soon(self) -> None:
         if self._refreshing is None:
@@ -150,6 +153,7 @@ class Resolver:
     async def _refresh(self) -> None:
         personas = self._personas.all()
         self._known = await asyncio.to_thread(self._resolve_all, personas)
+        self._hashes.clear()  # what holds of the file as it is now has come with it
         self._known_for = personas
         self._known_at = time.monotonic()
 
