@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import shutil
 import unicodedata
@@ -11,10 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
-import watchfiles
 from structlog.testing import capture_logs
 
 from menagerie.core.errors import ErrorCode, MenagerieError
@@ -44,11 +41,6 @@ async def comes_true(condition: Callable[[], object]) -> None:
             return
         await asyncio.sleep(0.02)
     pytest.fail("waited ten seconds in vain")
-
-
-def no_watches_left(*folders: Path, **options: object) -> NoReturn:
-    """A system that has no more watches to give, as `watchfiles` tells it."""
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folders))
 
 
 def is_titled(directory: PersonaDirectory, expected: str) -> bool:
@@ -173,17 +165,6 @@ async def test_a_change_between_start_and_watching_is_not_lost_even_if_it_leaves
     await comes_true(lambda: title(directory) == "two")
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
-
-
-async def test_where_the_system_reports_nothing_changes_are_found_by_looking(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watchfiles, "awatch", no_watches_left)
-    site.write("10.json", {"fox": {"title": "one"}})
-    async with watched(site.folder) as directory:
-        await asyncio.sleep(0.1)
-        site.write("10.json", {"fox": {"title": "two"}})
-        await comes_true(lambda: title(directory) == "two")
 
 
 async def test_a_file_of_another_kind_causes_no_reload(site: Site) -> None:
