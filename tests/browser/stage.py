@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 import uvicorn
 from fastapi import FastAPI
 
-from menagerie.conversation.turn import TurnRequest
+from menagerie.conversation.running import TurnRequest
 from menagerie.core.errors import ErrorCode
 from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Notice, Queued, Token
 from menagerie.core.provenance import ModelFacts, Provenance, SourceFacts, Timings

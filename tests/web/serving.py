@@ -15,7 +15,7 @@ import aiohttp
 import uvicorn
 from fastapi import APIRouter, FastAPI, WebSocket
 
-from menagerie.conversation.turn import TurnRequest
+from menagerie.conversation.running import TurnRequest
 from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Token
 from menagerie.core.provenance import ModelFacts, Provenance
 from menagerie.personas.directory import PersonaDirectory

@@ -10,28 +10,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import uuid
 from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
 
-from menagerie import __version__
 from menagerie.conversation.prompt import for_template, system_prompt, user_message, with_schema
+from menagerie.conversation.running import RunningTurn, TurnRequest
 from menagerie.conversation.window import Fit, fit
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Notice, Queued, Source, Token
-from menagerie.core.identity import User
 from menagerie.core.messages import Message
-from menagerie.core.provenance import Provenance, SourceFacts, Timings
-from menagerie.engines.chat import ChatRequest, Chunk, Usage
+from menagerie.core.provenance import Provenance
+from menagerie.engines.chat import ChatRequest, Chunk
 from menagerie.engines.engine import Engine
 from menagerie.engines.residency import Engines
-from menagerie.grounding.given import Given
 from menagerie.locales import Language, text
 from menagerie.models.wish import DEFAULT_MODEL
 from menagerie.personas.directory import PersonaDirectory
@@ -39,11 +36,7 @@ from menagerie.personas.persona import Persona
 from menagerie.personas.resolve import Resolution, Resolver
 from menagerie.settings import Settings
 from menagerie.store.database import Store
-from menagerie.store.turns import Conversation, Outcome, TurnEnd, TurnStart
-
-if TYPE_CHECKING:
-    from menagerie.structured.answer import Account
-    from menagerie.structured.schema import CompiledSchema
+from menagerie.store.turns import Outcome, TurnEnd, TurnStart
 
 log = structlog.get_logger("menagerie.turns")
 
@@ -52,64 +45,6 @@ _TOLD_EVERY_S: Final = 5.0
 _LONGEST_STUFFING: Final = 200_000
 _SHORT: Final = 256
 """Bytes of a message up to which it is not counted by the engine before the turn, only by its usage after it."""
-_RETRIES: Final = 1
-_WORTH_A_RETRY: Final = {ErrorCode.ENGINE_LOST}
-
-
-class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What an interface asks for. `session` None: a conversation of its own; `compiled`: the answer must fit it."""
-
-    persona: str
-    prompt: str
-    user: User
-    language: Language
-    channel: str
-    session: str | None = None
-    given: tuple[Given, ...] = ()
-    compiled: CompiledSchema | None = None
-
-
-class _Turn:
-    """What is known of a running turn; filled in as it goes."""
-
-    def __init__(self, request: TurnRequest, started: datetime, clock: float) -> None:
-        self.id = uuid.uuid4().hex
-        self.request = request
-        self.started = started
-        self.clock = clock
-        self.conversation: Conversation | None = None
-        self.user = Message("user", request.prompt)
-        self.answer: list[str] = []
-        self.usage = Usage()
-        self.finish = ""
-        self.dropped = 0
-        self.sent_tokens = 0
-        self.queued_ms = 0.0
-        self.first_token_ms = 0.0
-        self.account: Account | None = None
-        self.persona: Persona | None = None
-        self.resolution: Resolution | None = None
-        self.chunks: AsyncGenerator[Chunk, None] = _nothing()
-        self._retries_left = _RETRIES
-
-    @property
-    def session(self) -> str:
-        return self.conversation.session if self.conversation else ""
-
-    def note_failure(self, failure: MenagerieError) -> None:
-        """Raise it, unless the turn may be tried again: nothing was sent yet, and the engine was lost."""
-        if self.answer or not self._retries_left or failure.code not in _WORTH_A_RETRY:
-            raise failure
-        self._retries_left -= 1
-        log.warning("turn.retried", turn=self.id, failure=str(failure))
-
-    @property
-    def measured_user(self) -> Message:
-        """The person's message, its length corrected so that the conversation's is what the engine counted."""
-        if not self.usage.prompt or self.user.tokens is None:
-            return self.user
-        tokens = self.usage.prompt - (self.sent_tokens - self.user.tokens)
-        return Message("user", self.user.content, max(1, tokens))
 
 
 class Turns:
@@ -132,7 +67,7 @@ class Turns:
         zone = ZoneInfo(settings.timezone)
         self._clock = asyncio.get_running_loop().time
         self._now = now or functools.partial(datetime.now, zone)
-        self._ending: dict[str, asyncio.Task[None]] = {}
+        self._ending: dict[str, asyncio.Task[Provenance]] = {}
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -145,7 +80,7 @@ class Turns:
 
     async def run(self, request: TurnRequest) -> AsyncGenerator[AnyEvent, None]:
         """The events of one turn. Never raises for a failure: that is its last event."""
-        turn = _Turn(request, self._now(), asyncio.get_running_loop().time())
+        turn = RunningTurn(request, self._now(), asyncio.get_running_loop().time())
         self._running += 1
         self._idle.clear()
         ended = False
@@ -198,7 +133,7 @@ class Turns:
         while self._ending:
             await asyncio.gather(*self._ending.values(), return_exceptions=True)
 
-    async def _begin(self, turn: _Turn) -> list[AnyEvent]:
+    async def _begin(self, turn: RunningTurn) -> list[AnyEvent]:
         """Check, resolve, and record the turn as accepted: what is to be told of that."""
         request = turn.request
         if self._stopping:
@@ -218,16 +153,15 @@ class Turns:
             events.append(Source(number=number, kind=one.kind, passage=one.text[:500]))
         return events
 
-    async def _conclude(self, turn: _Turn) -> list[AnyEvent]:
+    async def _conclude(self, turn: RunningTurn) -> list[AnyEvent]:
         """Store the end of a complete answer: what is to be told of that."""
-        provenance = self._provenance(turn)
-        await self._finish(turn, "done", "", provenance)
+        provenance = await self._finish(turn, "done", "")
         done = Done(turn.id, turn.session, provenance)
         if turn.finish == "length" and turn.request.compiled is None:
             return [_notice("notice.answer_cut", turn.request.language), done]
         return [done]
 
-    async def _accept(self, turn: _Turn, persona: Persona, resolution: Resolution) -> None:
+    async def _accept(self, turn: RunningTurn, persona: Persona, resolution: Resolution) -> None:
         request = turn.request
         system = ""
         if request.session is None:
@@ -249,7 +183,9 @@ class Turns:
             )
         )
 
-    async def _admitted(self, turn: _Turn, held: contextlib.AsyncExitStack) -> AsyncGenerator[AnyEvent, None]:
+    async def _admitted(
+        self, turn: RunningTurn, held: contextlib.AsyncExitStack
+    ) -> AsyncGenerator[AnyEvent, None]:
         """From the engine to the front of its queue. What the turn then holds is in `held`, and `turn.chunks` is the
         answer to come."""
         assert turn.resolution is not None
@@ -271,7 +207,7 @@ class Turns:
         chunks = self._chat(turn, engine, fitted)
         turn.chunks = await held.enter_async_context(contextlib.aclosing(chunks))
 
-    async def _engine(self, turn: _Turn, held: contextlib.AsyncExitStack) -> Engine:
+    async def _engine(self, turn: RunningTurn, held: contextlib.AsyncExitStack) -> Engine:
         assert turn.resolution is not None
         try:
             async with asyncio.timeout_at(turn.clock + self._settings.turn_timeout):
@@ -279,7 +215,7 @@ class Turns:
         except TimeoutError as late:
             raise MenagerieError(ErrorCode.TURN_TIMEOUT) from late
 
-    def _take(self, turn: _Turn, chunk: Chunk) -> Token | None:
+    def _take(self, turn: RunningTurn, chunk: Chunk) -> Token | None:
         if chunk.finish:
             turn.finish, turn.usage = chunk.finish, chunk.usage or turn.usage
         else:
@@ -291,11 +227,11 @@ class Turns:
         turn.answer.append(chunk.text)
         return Token(chunk.text)
 
-    def _check_time(self, turn: _Turn) -> None:
+    def _check_time(self, turn: RunningTurn) -> None:
         if self._clock() - turn.clock > self._settings.turn_timeout:
             raise MenagerieError(ErrorCode.TURN_TIMEOUT)
 
-    def _chat(self, turn: _Turn, engine: Engine, fitted: Fit) -> AsyncGenerator[Chunk, None]:
+    def _chat(self, turn: RunningTurn, engine: Engine, fitted: Fit) -> AsyncGenerator[Chunk, None]:
         request = ChatRequest(
             messages=for_template(fitted.messages, engine.takes_system),
             max_tokens=fitted.answer_tokens,
@@ -314,7 +250,7 @@ class Turns:
             engine.chat, request, compiled, language=turn.request.language, account=turn.account
         )
 
-    async def _fit(self, turn: _Turn, engine: Engine, window: int) -> Fit:
+    async def _fit(self, turn: RunningTurn, engine: Engine, window: int) -> Fit:
         conversation = turn.conversation
         assert conversation is not None
         request = turn.request
@@ -338,10 +274,10 @@ class Turns:
             log.warning("persona.stuffing_unreadable", persona=persona.name, failure=str(failure))
             return ""
 
-    async def _failed(self, turn: _Turn, failure: MenagerieError) -> Failed:
+    async def _failed(self, turn: RunningTurn, failure: MenagerieError) -> Failed:
         if turn.conversation is not None:
             try:
-                await self._finish(turn, "failed", failure.code.value, self._provenance(turn))
+                await self._finish(turn, "failed", failure.code.value)
             except MenagerieError as lost:
                 log.warning("turn.end_not_stored", turn=turn.id, failure=str(lost))
         language = turn.request.language
@@ -353,19 +289,20 @@ class Turns:
             retry_after=failure.retry_after,
         )
 
-    def _end_in_background(self, turn: _Turn, outcome: Outcome, code: ErrorCode) -> None:
+    def _end_in_background(self, turn: RunningTurn, outcome: Outcome, code: ErrorCode) -> None:
         if turn.conversation is None:
             return
-        task = asyncio.create_task(self._finish(turn, outcome, code.value, self._provenance(turn)))
+        task = asyncio.create_task(self._finish(turn, outcome, code.value))
         self._ending[turn.id] = task
         task.add_done_callback(functools.partial(self._ending_done, turn.id))
 
-    def _ending_done(self, turn: str, task: asyncio.Task[None]) -> None:
+    def _ending_done(self, turn: str, task: asyncio.Task[Provenance]) -> None:
         self._ending.pop(turn, None)
         if not task.cancelled() and task.exception():
             log.error("turn.end_not_stored", turn=turn, failure=repr(task.exception()))
 
-    async def _finish(self, turn: _Turn, outcome: Outcome, code: str, provenance: Provenance) -> None:
+    async def _finish(self, turn: RunningTurn, outcome: Outcome, code: str) -> Provenance:
+        provenance = self._provenance(turn, outcome)
         answer = "".join(turn.answer)
         tokens = turn.usage.answer or None
         await self._store.turns.finish(
@@ -380,41 +317,15 @@ class Turns:
                 timings=provenance.timings,
             ),
         )
+        return provenance
 
-    def _provenance(self, turn: _Turn) -> Provenance:
+    def _provenance(self, turn: RunningTurn, outcome: Outcome) -> Provenance:
         assert turn.resolution is not None
-        request, compiled, account = turn.request, turn.request.compiled, turn.account
-        return Provenance(
-            service=f"menagerie {__version__}",
-            persona=request.persona,
-            language=request.language,
-            model=self._resolver.with_hash(turn.resolution),
-            started=turn.started.isoformat(),
-            wanted_model=turn.resolution.wanted,
-            finish=turn.finish or "cancelled",
-            prompt_tokens=turn.usage.prompt,
-            cached_tokens=turn.usage.cached,
-            answer_tokens=turn.usage.answer,
-            dropped_messages=turn.dropped,
-            sources=tuple(
-                SourceFacts(number=number, kind=one.kind, characters=len(one.text))
-                for number, one in enumerate(request.given, 1)
-            ),
-            timings=Timings(
-                queued_ms=round(turn.queued_ms, 1),
-                first_token_ms=round(turn.first_token_ms, 1),
-                total_ms=round(self._elapsed_ms(turn), 1),
-            ),
-            schema=compiled.describe(account.attempts) if compiled and account else "",
-        )
+        model = self._resolver.with_hash(turn.resolution)
+        return turn.provenance(model, outcome, self._elapsed_ms(turn))
 
-    def _elapsed_ms(self, turn: _Turn) -> float:
+    def _elapsed_ms(self, turn: RunningTurn) -> float:
         return (self._clock() - turn.clock) * 1000
-
-
-async def _nothing() -> AsyncGenerator[Chunk, None]:
-    return
-    yield
 
 
 def _notice(key: str, language: Language, **values: object) -> Notice:

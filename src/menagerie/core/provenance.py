@@ -49,7 +49,7 @@ class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
     wanted_model: str = ""
     """The persona's own model, where it was not installed and the default one answered instead."""
     finish: str = "stop"
-    """`stop`, or `length` where the answer reached the limit of tokens."""
+    """`stop`; `length` where the answer reached the limit of tokens; how the turn ended where it was not complete."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
     answer_tokens: int = 0

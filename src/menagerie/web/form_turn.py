@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
-from menagerie.conversation.turn import TurnRequest, Turns
+from menagerie.conversation.running import TurnRequest
+from menagerie.conversation.turn import Turns
 from menagerie.core.events import Accepted, Done, Failed, Notice, Token
 from menagerie.core.identity import User
 from menagerie.core.provenance import Provenance

@@ -13,7 +13,7 @@ from python_multipart.multipart import Field, File, parse_form, parse_options_he
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
-from menagerie.conversation.turn import TurnRequest
+from menagerie.conversation.running import TurnRequest
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import Accepted, Done, Failed, Token
 from menagerie.web.errors import InvalidRequestError, failed, shown

@@ -12,7 +12,7 @@ import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from menagerie.conversation.frames import Frame
-from menagerie.conversation.turn import TurnRequest
+from menagerie.conversation.running import TurnRequest
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import Accepted, AnyEvent, Failed, Token
 from menagerie.core.identity import User

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from menagerie.conversation.turn import TurnRequest
+from menagerie.conversation.running import TurnRequest
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Token
 from menagerie.grounding.given import Given
