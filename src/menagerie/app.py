@@ -47,6 +47,8 @@ except ImportError:  # Windows has neither
 log = structlog.get_logger("menagerie")
 
 _GC_THRESHOLDS: Final = (20_000, 20, 50)
+_LOOKS_AGAIN: Final = 0.1
+"""Seconds between two looks for a second signal, as in uvicorn."""
 _LARGEST_FRAME: Final = 16 * MIB
 """Frames beyond `settings.max_frame` are told why they are refused up to here; larger ones end the socket."""
 
@@ -157,12 +159,16 @@ class _DrainingServer(uvicorn.Server):
                 signal.signal(number, handler)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no new connections, drain, then close as uvicorn does."""
+        """Take no new connections, drain, then close as uvicorn does. Whoever interrupts again waits for no turn, but
+        their ends are stored."""
         for server in self.servers:
             server.close()
-        if not self.force_exit:
-            await self._services.turns.drain(self._services.settings.shutdown_grace)
+        draining = asyncio.create_task(self._services.turns.drain(self._services.settings.shutdown_grace))
+        while not draining.done() and not self.force_exit:
+            await asyncio.wait({draining}, timeout=_LOOKS_AGAIN)
+        await _cancel(draining)
         await super().shutdown(sockets)
+        await asyncio.gather(*map(_cancel, self.server_state.tasks))
 
 
 def _machine(settings: Settings) -> Machine:
