@@ -110,10 +110,10 @@ async def streaming(sockets: int = 50) -> list[Figure]:
             processes.stub(pause_s, tokens) as url,
             processes.service(url, slots=sockets + 8) as service,
         ):
-            await _stream(service, 2)
+            await stream(service, 2)
             cpu = cpu_seconds(service.process)
             began = time.perf_counter()
-            clients = await _stream(service, sockets)
+            clients = await stream(service, sockets)
             wall, cpu = time.perf_counter() - began, cpu_seconds(service.process) - cpu
             total = sockets * tokens
             if any(client.characters < tokens * len(" word") for client in clients):
@@ -134,7 +134,8 @@ async def streaming(sockets: int = 50) -> list[Figure]:
     return figures
 
 
-async def _stream(service: Service, sockets: int) -> list[CountingClient]:
+async def stream(service: Service, sockets: int) -> list[CountingClient]:
+    """One turn on each of so many sockets at once, to its end."""
     loop = asyncio.get_running_loop()
     clients = []
     for _ in range(sockets):

@@ -127,7 +127,12 @@ async def stub(pause_s: float, tokens: int) -> AsyncGenerator[str, None]:
 
 @contextlib.asynccontextmanager
 async def service(
-    engine_url: str = "", *, slots: int = 8, module: str = "menagerie", **settings: str
+    engine_url: str = "",
+    *,
+    slots: int = 8,
+    module: str = "menagerie",
+    arguments: tuple[str, ...] = (),
+    **settings: str,
 ) -> AsyncGenerator[Service, None]:
     """The service in a data folder of its own, its default model at `engine_url` if one is given."""
     port = free_port()
@@ -149,7 +154,7 @@ async def service(
             sys.executable,
             "-m",
             module,
-            *(("serve",) if module == "menagerie" else ()),
+            *(("serve",) if module == "menagerie" else arguments),
             env=environment,
             cwd=ROOT,
             stdout=asyncio.subprocess.DEVNULL,
