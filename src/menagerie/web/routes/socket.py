@@ -20,14 +20,16 @@ from menagerie.locales import Language
 from menagerie.web.codecs import EVENTS, Cancel, Codec, EventsCodec, PlainCodec
 from menagerie.web.errors import refuse
 from menagerie.web.identity import identify
+from menagerie.web.inbox import Inbox
 from menagerie.web.language import language_of
 from menagerie.web.services import Services, services_of
 
 router = APIRouter()
 log = structlog.get_logger("menagerie.socket")
 
-_MOST_WAITING: Final = 8
-"""Prompts that a client may send ahead; with more, the socket is read on only when one is answered."""
+_MOST_AHEAD: Final = 8
+"""Frames of the greatest length, or many more short ones, that a client may send ahead; with more, the socket is read
+on only when one is answered."""
 _CLOSE_TOO_SLOW: Final = 1008
 _CLOSE_IDLE: Final = 1000
 
@@ -76,7 +78,7 @@ class _Connection:
         self._language = language
         self._codec = codec
         self._clock = asyncio.get_running_loop().time
-        self._inbox: asyncio.Queue[Frame | MenagerieError] = asyncio.Queue(_MOST_WAITING)
+        self._inbox: Inbox[Frame | MenagerieError] = Inbox(_MOST_AHEAD * services.settings.max_frame)
         self._session: str | None = None
         self._turn: asyncio.Task[None] | None = None
         self._accepted: Accepted | None = None
@@ -103,13 +105,13 @@ class _Connection:
             try:
                 received = self._decoded(message)
             except MenagerieError as failure:
-                await self._inbox.put(failure)
+                await self._inbox.put(failure, 0)
                 continue
             if isinstance(received, Cancel):
                 if self._turn is not None:
                     self._turn.cancel()
             else:
-                await self._inbox.put(received)
+                await self._inbox.put(received, len(message["text"]))
 
     def _decoded(self, message: MutableMapping[str, Any]) -> Frame | Cancel:
         text = message.get("text")
