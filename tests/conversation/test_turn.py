@@ -28,13 +28,18 @@ ANA = User(("ana",))
 
 @contextlib.asynccontextmanager
 async def service(data: Path, model: Path, **settings: Any) -> AsyncIterator[Services]:
-    wanted = {"llm_context_window": 1024, "answer_tokens": 24, "llm_cpu_threads": 1, "log_level": "error"}
+    wanted: dict[str, Any] = {
+        "llm_context_window": 1024,
+        "answer_tokens": 24,
+        "llm_cpu_threads": 1,
+        "log_level": "error",
+    }
     async with running(Settings(data=data, llm_model_file=model, **(wanted | settings))) as services:
         yield services
 
 
 async def turn(services: Services, prompt: str = "Hello", **request: Any) -> list[AnyEvent]:
-    wanted = {"persona": "beaver", "user": ANA, "language": "en", "channel": "test"}
+    wanted: dict[str, Any] = {"persona": "beaver", "user": ANA, "language": "en", "channel": "test"}
     asked = TurnRequest(prompt=prompt, **(wanted | request))
     return [event async for event in services.turns.run(asked)]
 
@@ -106,7 +111,12 @@ async def test_many_turns_at_once_all_end_and_none_fails_for_another(
 
 async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(tmp_path: Path) -> None:
     endless = write_tiny_model(tmp_path / "endless.gguf", context_length=65_536, end_bias=-100.0)
-    settings: dict[str, Any] = {"llm_context_window": 8192, "answer_tokens": 6000, "engine_slots": 1, "queue_length": 1}
+    settings: dict[str, Any] = {
+        "llm_context_window": 8192,
+        "answer_tokens": 6000,
+        "engine_slots": 1,
+        "queue_length": 1,
+    }
     async with service(tmp_path / "data", endless, **settings) as services:
         runs = [asyncio.create_task(turn(services)) for _ in range(2)]
         await asyncio.sleep(0.3)
@@ -148,7 +158,7 @@ async def test_a_persona_whose_model_is_absent_says_who_answers(tmp_path: Path) 
     (data / "models").mkdir(parents=True)
     write_tiny_model(data / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf")
     folder = personas_file(tmp_path / "personas", hf_repo="maker/model", hf_filename="*.gguf")
-    settings: dict[str, Any] = {"data": data, "personalities": (folder,), "llm_context_window": 1024, "answer_tokens": 8}
+    settings: dict[str, Any] = {"data": data, "personalities": (folder,), "answer_tokens": 8}
     async with running(Settings(**settings)) as services:
         events = await turn(services, persona="ours", language="fr")
         assert done(events).provenance.wanted_model == "hub:maker/model:*.gguf"
