@@ -31,10 +31,11 @@ from menagerie.settings import Settings
 from menagerie.store.database import Store
 from menagerie.web import errors
 from menagerie.web.guard import Guard
-from menagerie.web.listener import BoundedHttpProtocol
+from menagerie.web.listener import BoundedHttpProtocol, BoundedWebSocketProtocol
 from menagerie.web.routes import describe, docs, gpt, health, pages, toil
 from menagerie.web.routes import socket as socket_routes
 from menagerie.web.services import Services
+from menagerie.web.socket_protocol import ShortWayWebSocketProtocol
 
 try:
     import resource
@@ -123,7 +124,7 @@ async def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
         config = uvicorn.Config(
             create_app(services),
             http=BoundedHttpProtocol,
-            ws="websockets-sansio",
+            ws=BoundedWebSocketProtocol,
             ws_max_size=_LARGEST_FRAME,
             ws_per_message_deflate=False,
             lifespan="off",

@@ -23,7 +23,7 @@ from menagerie.personas.resolve import Description
 from menagerie.settings import Settings
 from menagerie.web import errors
 from menagerie.web.guard import Guard
-from menagerie.web.listener import BoundedHttpProtocol
+from menagerie.web.listener import BoundedHttpProtocol, BoundedWebSocketProtocol
 from menagerie.web.routes import describe, gpt, health, toil
 from menagerie.web.services import Services
 
@@ -169,7 +169,7 @@ async def serving(given: Parts) -> AsyncIterator[aiohttp.ClientSession]:
         uvicorn.Config(
             guarded,
             http=BoundedHttpProtocol,
-            ws="websockets-sansio",
+            ws=BoundedWebSocketProtocol,
             log_config=None,
             lifespan="off",
             proxy_headers=False,

@@ -1,5 +1,5 @@
-"""The HTTP listener: uvicorn's, with an end to its patience. That one sets no bounds on headers, in time or in size,
-and takes a trailer for a header."""
+"""The listeners: uvicorn's, with an end to their patience. Those set no bounds on headers, in time or in size, take a
+trailer for a header, and keep whatever a websocket's client makes them answer."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import asyncio
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 HEADER_SECONDS: Final = 20.0
 HEADER_BYTES: Final = 65_536
+UNREAD_BYTES: Final = 65_536
+MOST_FRAGMENTS: Final = 4096
+
+_POLICY_VIOLATION: Final = 1008
 
 _TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -93,3 +99,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         if not self.transport.is_closing():
             self.transport.close()
+
+
+class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
+    """Answers no ping of a client that reads no answers (RFC 6455, section 5.5.3: the newest is enough), and ends a
+    connection on which one message comes in more than 4,096 fragments."""
+
+    def handle_ping(self) -> None:
+        """A ping; its answer waits inside the connection."""
+        answer = b"".join(self.conn.data_to_send())
+        if self.transport.get_write_buffer_size() <= UNREAD_BYTES:
+            self.transport.write(answer)
+
+    def handle_cont(self, event: Frame) -> None:
+        """Another fragment, which costs far more to keep than to send."""
+        if len(self.frames) < MOST_FRAGMENTS:
+            super().handle_cont(event)
+        elif not self.transport.is_closing():
+            self.conn.fail(_POLICY_VIOLATION)
+            self.handle_parser_exception()
