@@ -10,7 +10,7 @@ import structlog
 
 from menagerie.settings import Settings
 
-_KNOWN: Final = ("without completing handshake", "without completing response")
+_KNOWN: Final = ("without completing handshake", "without completing response", "Invalid UTF-8 sequence")
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -52,6 +52,6 @@ def _for_people() -> structlog.dev.ConsoleRenderer:
 
 def _is_news(record: logging.LogRecord) -> bool:
     """uvicorn takes a websocket that was refused with a whole HTTP answer for one that was never answered, and
-    reports an answer that was broken off on purpose."""
+    reports an answer that was broken off on purpose, and what a client may send any number of, with a traceback."""
     message = record.getMessage()
     return not any(known in message for known in _KNOWN)
