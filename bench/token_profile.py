@@ -17,7 +17,7 @@ from bench import processes
 from bench.measures import stream
 
 LAYERS: Final = {
-    "uvicorn and websockets, the system's send included": ("/uvicorn/", "/websockets/"),
+    "a frame to its socket, the system's send included": ("/socket_protocol.py", "/uvicorn/", "/websockets/"),
     "aiohttp: from the engine's socket to bytes": ("/aiohttp/",),
     "starlette and fastapi": ("/starlette/", "/fastapi/"),
     "bytes to text: server-sent events, JSON": ("/engines/completion.py", "msgspec"),

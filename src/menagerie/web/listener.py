@@ -7,8 +7,9 @@ import asyncio
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
+
+from menagerie.web.socket_protocol import ShortWayWebSocketProtocol
 
 HEADER_SECONDS: Final = 20.0
 HEADER_BYTES: Final = 65_536
@@ -101,7 +102,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
+class BoundedWebSocketProtocol(ShortWayWebSocketProtocol):
     """Answers no ping of a client that reads no answers (RFC 6455, section 5.5.3: the newest is enough), and ends a
     connection on which one message comes in more than 4,096 fragments."""
 
