@@ -28,7 +28,6 @@ from tests.tiny_model import write_tiny_model
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 ASK = ChatRequest(messages=(Message("user", "Hello"),), max_tokens=8)
