@@ -26,9 +26,7 @@ from tests.engines.faulty_server import EVENTS, event, faulty, reply
 from tests.engines.processes import assert_ended_but, children, next_child
 from tests.tiny_model import write_tiny_model
 
-pytestmark = [
-    pytest.mark.engine,
-]
+pytestmark = pytest.mark.engine
 
 ASK = ChatRequest(messages=(Message("user", "Hello"),), max_tokens=8)
 QUICK = Limits(load_timeout=10, token_timeout=1.5, queue_length=4)
