@@ -59,8 +59,8 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running_service(data: Path, model: Path, **settings: str) -> Iterator[Service]:
-    """Start the service and wait until it is ready; stop it in the end."""
-    port = free_port()
+    """Start the service, at a free port if none is set, and wait until it is ready; stop it in the end."""
+    port = int(settings.get("MENAGERIE_PORT", 0)) or free_port()
     data.mkdir(parents=True, exist_ok=True)
     environment = {
         "PATH": os.environ.get("PATH", ""),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
@@ -38,11 +38,12 @@ def _failed(page: Page) -> None:
     expect(page.locator("#retry")).to_be_visible()
 
 
+# Each conversation is with a persona of its own, because a tab remembers them.
 STATES: Final[dict[str, tuple[str, Callable[[Page], None]]]] = {
     "directory": ("chat", _empty),
     "directory, search": ("chat?q=owl", _empty),
     "empty": ("chat/owl", _empty),
-    "streaming": ("chat/owl", _streaming),
+    "streaming": ("chat/beaver", _streaming),
     "answered": ("chat/huard", _answered),
     "failed": ("chat/owl", _failed),
     "about": ("about", _empty),
@@ -57,14 +58,9 @@ def test_axe_finds_nothing_wrong_in_any_state(
     open_page: OpenPage, axe: str, scheme: str, language: str
 ) -> None:
     found = {}
-    for state, (path, reach) in STATES.items():
-        page = open_page(
-            f"/{language}/{path}", may_fail=state == "error", reduced_motion="reduce", **SCHEMES[scheme]
-        )
-        reach(page)
+    for state, page in _in_every_state(open_page, language, reduced_motion="reduce", **SCHEMES[scheme]):
         if wrong := violations(page, axe, contrast_decided=scheme in {"light", "dark"}):
             found[state] = wrong
-        page.close()
 
     assert found == {}
 
@@ -72,17 +68,24 @@ def test_axe_finds_nothing_wrong_in_any_state(
 @pytest.mark.parametrize("language", ["en", "fr"])
 @pytest.mark.parametrize("size", ["320 pixels wide", "text twice as large"])
 def test_nothing_is_cut_off_or_scrolls_sideways(open_page: OpenPage, size: str, language: str) -> None:
-    for state, (path, reach) in STATES.items():
-        page = open_page(
-            f"/{language}/{path}",
-            may_fail=state == "error",
-            viewport={"width": 320 if "320" in size else 640, "height": 640},
-        )
+    viewport = {"width": 320 if "320" in size else 640, "height": 640}
+    for state, page in _in_every_state(open_page, language, viewport=viewport):
         if "twice" in size:
             page.add_style_tag(url=_larger_text(page))
-        reach(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
-        page.close()
+
+
+def _in_every_state(open_page: OpenPage, language: str, **options: Any) -> Iterator[tuple[str, Page]]:
+    """One page, led through all states: opening another takes longer than looking at it."""
+    page = open_page(f"/{language}/about", **options)
+    for state, (path, reach) in STATES.items():
+        address = f"/{language}/{path}"
+        if state == "error":
+            page = open_page(address, may_fail=True, **options)
+        else:
+            page.goto(address)
+        reach(page)
+        yield state, page
 
 
 def _larger_text(page: Page) -> str:
