@@ -170,14 +170,15 @@ async def test_a_client_that_goes_away_stops_the_work_within_a_fifth_of_a_second
         assert {outcome for outcome, _ in outcomes(service)} == {"cancelled"}
 
 
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP])
 async def test_running_turns_end_before_a_service_that_is_told_to_stop(
-    tmp_path: Path, tiny_model: Path
+    tmp_path: Path, tiny_model: Path, told: signal.Signals
 ) -> None:
     with running_service(tmp_path, tiny_model, MENAGERIE_ANSWER_TOKENS="200") as service:
         async with connect(service.socket_url(), subprotocols=[EVENTS]) as socket:
             await socket.send('{"prompt": "Hello"}')
             await events_until(socket, "token")
-            service.process.terminate()
+            service.process.send_signal(told)
             assert (await events_until(socket, "done", "failed"))[-1]["type"] == "done"
             with pytest.raises(ConnectionClosed):
                 await socket.recv()

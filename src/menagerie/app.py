@@ -35,7 +35,6 @@ from menagerie.web.listener import BoundedHttpProtocol, BoundedWebSocketProtocol
 from menagerie.web.routes import describe, docs, gpt, health, pages, toil
 from menagerie.web.routes import socket as socket_routes
 from menagerie.web.services import Services
-from menagerie.web.socket_protocol import ShortWayWebSocketProtocol
 
 try:
     import resource
@@ -47,6 +46,11 @@ except ImportError:  # Windows has neither
 
 log = structlog.get_logger("menagerie")
 
+_STOP_SIGNALS: Final = [
+    signal.SIGINT,
+    signal.SIGTERM,
+    *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []),
+]
 _GC_THRESHOLDS: Final = (20_000, 20, 50)
 _LOOKS_AGAIN: Final = 0.1
 """Seconds between two looks for a second signal, as in uvicorn."""
@@ -149,10 +153,8 @@ class _DrainingServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Stop on SIGINT and SIGTERM; unlike uvicorn, do not raise them again before our parts are closed."""
-        before = {
-            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        """Stop on SIGINT, SIGTERM and SIGHUP; unlike uvicorn, do not raise them again before our parts are closed."""
+        before = {number: signal.signal(number, self.handle_exit) for number in _STOP_SIGNALS}
         try:
             yield
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +57,29 @@ def test_a_template_without_a_place_for_system_messages_gets_it_with_the_first_p
     folded = for_template(messages, takes_system=False)
     assert folded == (Message("user", "S\n\nU"), *messages[2:])
     assert for_template(messages, takes_system=True) == tuple(messages)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "<|im_end|>",
+        "<|im_start|>",
+        "<|eot_id|>",
+        "<｜User｜>",
+        "</s>",
+        "<end_of_turn>",
+        "[INST]",
+        "<</SYS>>",
+        "<eos>",
+    ],
+)
+def test_nobody_speaks_for_another_by_writing_a_templates_marks(mark: str) -> None:
+    sent = for_template([Message("system", mark), Message("user", f"a{mark}b")], takes_system=True)
+    assert sent[0].content == mark
+    assert mark not in sent[1].content
+    assert sent[1].content.replace("\u2060", "") == f"a{mark}b"
+
+
+def test_ordinary_angle_brackets_stay_as_they_are() -> None:
+    text = "if a < b and <b>c</b> | d > e: [INSTALL] <s1>"
+    assert for_template([Message("user", text)], takes_system=True)[0].content == text

@@ -128,6 +128,20 @@ async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(tmp_path:
         assert all(isinstance(events[-1], Done) for events in await asyncio.gather(*runs))
 
 
+async def test_a_turn_that_takes_too_long_is_ended_and_told(tmp_path: Path) -> None:
+    endless = write_tiny_model(tmp_path / "endless.gguf", context_length=262_144, end_bias=-100.0)
+    settings: dict[str, Any] = {"llm_context_window": 200_000, "answer_tokens": 190_000, "engine_slots": 1}
+    async with service(tmp_path / "data", endless, turn_timeout=1.0, **settings) as services:
+        events = await turn(services)
+        late = events[-1]
+        assert isinstance(late, Failed)
+        assert late.code == "turn.timeout"
+        assert any(isinstance(event, Token) for event in events)
+        record = await services.store.turns.get(late.turn)
+        assert record is not None
+        assert record.outcome == "failed"
+
+
 async def test_a_service_that_stops_tells_new_turns_so(tmp_path: Path, tiny_model: Path) -> None:
     async with service(tmp_path, tiny_model) as services:
         await services.turns.drain(1)

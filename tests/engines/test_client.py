@@ -233,6 +233,24 @@ async def test_silence_on_one_answer_is_no_hang_while_another_is_written() -> No
         await writing.aclose()
 
 
+async def test_a_reader_who_takes_their_time_is_no_silence_of_the_engine() -> None:
+    async def steadily(writer: asyncio.StreamWriter) -> None:
+        writer.write(EVENTS)
+        for _ in range(10):
+            writer.write(event("word "))
+            await asyncio.sleep(0.05)
+        writer.write(DONE)
+
+    async with faulty(steadily) as server, client_of(server, token_timeout=0.3) as client:
+        words = ""
+        async for chunk in client.chat(ASK):
+            if not words:
+                await asyncio.sleep(1.0)
+            words += chunk.text
+        assert words.split() == ["word"] * 10
+        assert not client.hung
+
+
 async def test_a_redirect_is_not_followed_and_takes_the_key_nowhere() -> None:
     async with faulty(EVENTS + event("stolen") + DONE) as thief:
         elsewhere = reply(307, b"", f"Location: {thief.address}/v1/chat/completions")

@@ -211,3 +211,14 @@ def test_a_subschema_with_a_dialect_of_its_own_does_not_escape_the_bounds() -> N
     with pytest.raises(SchemaViolation):
         compiled.verify(json.dumps({"a": "a" * 60 + "!"}))
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("keyword", "kind"),
+    [("maxItems", "array"), ("minItems", "array"), ("maxLength", "string"), ("minLength", "string")],
+)
+def test_no_grammar_counts_to_a_thousand_million(keyword: str, kind: str) -> None:
+    compiled = compile_schema({"type": kind, keyword: 10**9})
+    assert "1000000000" not in compiled.grammar
+    assert keyword in compiled.unguaranteed
+    assert keyword not in compile_schema({"type": kind, keyword: 12}).unguaranteed

@@ -174,21 +174,20 @@ async def test_a_client_that_reads_nothing_loses_its_turn(tmp_path: Path) -> Non
             await given.turns.cancelled.wait()
 
 
-async def test_a_large_schema_does_not_hold_up_others(tmp_path: Path) -> None:
+async def test_others_are_answered_while_a_large_schema_is_compiled(tmp_path: Path) -> None:
     schema: dict[str, Any] = {
         "type": "object",
         "properties": {f"p{n}": {"type": "string"} for n in range(20_000)},
     }
-    slowest = 0.0
+    answered = 0
     async with serving(parts(tmp_path)) as client:
         working = asyncio.create_task(_status(client, {"prompt": "Work", "schema": schema}))
         while not working.done():
-            began = asyncio.get_running_loop().time()
             async with client.get("/healthz") as response:
                 assert response.status == 200
-            slowest = max(slowest, asyncio.get_running_loop().time() - began)
+            answered += not working.done()
         assert await working in {200, 400}
-    assert slowest < 1.0
+    assert answered >= 2
 
 
 async def _status(client: aiohttp.ClientSession, work: dict[str, Any]) -> int:

@@ -6,6 +6,7 @@ first, date after it, nothing in it ever rewritten), so that the engine's cache 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,6 +18,11 @@ from menagerie.grounding.given import Given
 from menagerie.locales import Language, text
 
 _STALE: Final = timedelta(hours=1)
+_JOINER: Final = "\u2060"
+_MARKS: Final = re.compile(
+    r"<[|｜][^<>\n]{1,60}[|｜]>|</?s>|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>|\[/?(?:INST|SYSTEM_PROMPT)\]|<</?SYS>>"
+)
+"""Control tokens of the chat templates in use; a word joiner inside makes them ordinary text."""
 
 
 def system_prompt(imperative: str, stuffing: str, now: datetime, language: Language) -> str:
@@ -73,7 +79,9 @@ def spoken_time(now: datetime, language: Language) -> str:
 
 def for_template(messages: Sequence[Message], takes_system: bool) -> tuple[Message, ...]:
     """`messages` as the model's chat template takes them: where it has no place for a system message, that goes
-    before the first thing the person said."""
+    before the first thing the person said. Only the system prompt may hold the marks by which templates tell who
+    speaks: engines read them wherever they stand."""
+    messages = [one if one.role == "system" else _without_marks(one) for one in messages]
     if takes_system or not messages or messages[0].role != "system":
         return tuple(messages)
     system, *rest = messages
@@ -82,6 +90,11 @@ def for_template(messages: Sequence[Message], takes_system: bool) -> tuple[Messa
             rest[index] = Message("user", f"{system.content}\n\n{message.content}")
             break
     return tuple(rest)
+
+
+def _without_marks(message: Message) -> Message:
+    broken = _MARKS.sub(lambda mark: mark[0][0] + _JOINER + mark[0][1:], message.content)
+    return message if broken == message.content else Message(message.role, broken, message.tokens)
 
 
 def _fenced(material: str) -> str:

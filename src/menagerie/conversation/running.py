@@ -79,10 +79,16 @@ class RunningTurn:
         self._retries_left -= 1
         log.warning("turn.retried", turn=self.id, failure=str(failure))
 
+    def check_ended(self) -> None:
+        """Whether the answer has come to an end, after its last chunk; an engine that gives none is lost."""
+        if not self.finish:
+            raise MenagerieError(ErrorCode.ENGINE_LOST)
+
     @property
     def measured_user(self) -> Message:
         """The person's message, its length corrected so that the conversation's is what the engine counted."""
-        if not self.usage.prompt or self.user.tokens is None:
+        asked_once = self.account is None or self.account.attempts == 1
+        if not self.usage.prompt or self.user.tokens is None or not asked_once:
             return self.user
         tokens = self.usage.prompt - (self.sent_tokens - self.user.tokens)
         return Message("user", self.user.content, max(1, tokens))

@@ -96,6 +96,7 @@ class Turns:
                         async for chunk in turn.chunks:
                             if token := self._take(turn, chunk):
                                 yield token
+                        turn.check_ended()
                 except MenagerieError as failure:
                     turn.note_failure(failure)
             conclusion = await self._conclude(turn)
@@ -202,7 +203,8 @@ class Turns:
         while not ticket.granted:
             yield Queued(ticket.position, round(ticket.expected_s, 1))
             await ticket.moved(_TOLD_EVERY_S)
-            self._check_time(turn)
+            if self._clock() - turn.clock > self._settings.turn_timeout:
+                raise MenagerieError(ErrorCode.TURN_TIMEOUT)
         turn.queued_ms = self._elapsed_ms(turn)
         chunks = self._chat(turn, engine, fitted)
         turn.chunks = await held.enter_async_context(contextlib.aclosing(chunks))
@@ -218,8 +220,6 @@ class Turns:
     def _take(self, turn: RunningTurn, chunk: Chunk) -> Token | None:
         if chunk.finish:
             turn.finish, turn.usage = chunk.finish, chunk.usage or turn.usage
-        else:
-            self._check_time(turn)
         if not chunk.text:
             return None
         if not turn.answer:
@@ -227,14 +227,11 @@ class Turns:
         turn.answer.append(chunk.text)
         return Token(chunk.text)
 
-    def _check_time(self, turn: RunningTurn) -> None:
-        if self._clock() - turn.clock > self._settings.turn_timeout:
-            raise MenagerieError(ErrorCode.TURN_TIMEOUT)
-
     def _chat(self, turn: RunningTurn, engine: Engine, fitted: Fit) -> AsyncGenerator[Chunk, None]:
         request = ChatRequest(
             messages=for_template(fitted.messages, engine.takes_system),
             max_tokens=fitted.answer_tokens,
+            until=turn.clock + self._settings.turn_timeout,
             temperature=turn.persona.temperature if turn.persona else None,
         )
         compiled = turn.request.compiled

@@ -18,6 +18,8 @@ class ChatRequest(msgspec.Struct, frozen=True):
     max_tokens: int
     grammar: str = ""
     schema: object = None
+    until: float | None = None
+    """The event loop's time at which the answer is over, whole or not: then `turn.timeout`."""
     temperature: float | None = None
     seed: int | None = None
 
@@ -44,7 +46,7 @@ class TextEngine(Protocol):
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         """Generate. Closing the generator stops the engine's work. Raises `MenagerieError`
-        (`engine.lost`, `engine.refused`, `engine.timeout`, `prompt.too_long`)."""
+        (`engine.lost`, `engine.refused`, `engine.timeout`, `prompt.too_long`, `turn.timeout`)."""
         ...
 
     async def count(self, text: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncGenerator, Generator
 from typing import Any, Final, Self
 
@@ -80,14 +81,16 @@ class HttpEngine:
             async with response:
                 if response.status != 200:
                     raise refusal(response.status, await _read(response, _LONGEST_REFUSAL))
-                with _Patience(response, self._token_timeout) as patience:
+                with _Patience(response, self._token_timeout, request.until) as patience:
                     while data := await response.content.readany():
                         self._heard_at = patience.heard_at = self._clock()
                         chunk = answer.feed(data)
                         if chunk is not None:
+                            patience.heard_at = math.inf  # it is the reader who takes the time now
                             yield chunk
                             if chunk.finish:
                                 return
+                            patience.heard_at = self._clock()
         raise MenagerieError(ErrorCode.ENGINE_LOST)
 
     async def count(self, text: str) -> int:
@@ -191,32 +194,36 @@ def _wire(message: Message) -> dict[str, str]:
 
 
 class _Patience:
-    """Ends a response on which nothing comes for `seconds`, as a time-out. One timer serves a whole answer: setting
-    one anew for each piece costs as much as reading it."""
+    """Ends a response on which nothing comes for `seconds`, as a time-out, or that is not over at `until`. One timer
+    serves a whole answer: setting one anew for each piece costs as much as reading it."""
 
-    def __init__(self, response: aiohttp.ClientResponse, seconds: float) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, seconds: float, until: float | None) -> None:
         self._response = response
         self._seconds = seconds
+        self._until = math.inf if until is None else until
         self._loop = asyncio.get_running_loop()
-        self._ended = False
+        self._ended: Exception | None = None
         self.heard_at = self._loop.time()
 
     def __enter__(self) -> Self:
-        self._timer = self._loop.call_later(self._seconds, self._look)
+        self._timer = self._loop.call_soon(self._look)
         return self
 
     def __exit__(self, kind: object, failure: BaseException | None, trace: object) -> None:
         self._timer.cancel()
         if self._ended and isinstance(failure, aiohttp.ClientError):
-            raise TimeoutError from failure
+            raise self._ended from failure
 
     def _look(self) -> None:
-        left = self.heard_at + self._seconds - self._loop.time()
-        if left > 0:
-            self._timer = self._loop.call_later(left, self._look)
-        else:
-            self._ended = True
+        now = self._loop.time()
+        silent_at = self.heard_at + self._seconds
+        if now >= min(silent_at, self._until):
+            late = now >= self._until
+            self._ended = MenagerieError(ErrorCode.TURN_TIMEOUT) if late else TimeoutError()
             self._response.close()
+        else:
+            look_at = min(silent_at, self._until, now + self._seconds)
+            self._timer = self._loop.call_at(look_at, self._look)
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:

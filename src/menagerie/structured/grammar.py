@@ -46,6 +46,12 @@ LIMITS: Final = LLParserLimits(
     verbose_errors=False,
 )
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+_COUNTED: Final = frozenset(
+    {"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"}
+)
+MOST_COUNTED: Final = 1000
+"""The greatest number that a grammar counts to. An engine's own LLGuidance may expand each step of it into memory:
+an array of a thousand million items took one to 13 GB. Larger bounds are left to the verification."""
 _SHALLOW: Final = 6
 """Schemas nested deeper than this are dropped in the step `shallow`."""
 
@@ -148,13 +154,13 @@ class _Rewriting:
             asserts = keyword in self._dialect.VALIDATORS
             if meaningless and asserts and keyword != "$ref":
                 continue
-            drop = False
+            drop = keyword in _COUNTED and isinstance(value, int | float) and value > MOST_COUNTED
             if alone and asserts and keyword != alone:
                 drop = True
             elif keyword in UNSUPPORTED:
                 drop = self._level > 0
             elif self._level >= STEPS.index("lenient"):
-                drop = _uncompilable(keyword, value)
+                drop = drop or _uncompilable(keyword, value)
             if self._level >= STEPS.index("shallow") and depth >= _SHALLOW:
                 drop = drop or keyword not in ("type", "enum", "const", "$defs", "definitions")
             if not drop:
