@@ -19,6 +19,7 @@ from menagerie.cli.arguments import language_of
 from menagerie.cli.exits import Exit
 from menagerie.locales import LANGUAGES, Language, catalogue
 from menagerie.models.wish import DEFAULT_MODEL
+from tests.service import running_service
 from tests.tiny_model import write_tiny_model
 
 NEVER_SHOWN = {
@@ -246,6 +247,27 @@ def test_doctor_tells_what_is_there_in_both_languages(
     assert "xllamacpp" in shown
     assert "modèle par défaut" in shown
     assert "tiny (" in shown
+
+
+def test_doctor_takes_a_running_service_for_no_fault_and_logs_on_stderr(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    doctor = [sys.executable, "-P", "-m", "menagerie", "doctor"]
+
+    def findings(**settings: str) -> tuple[int, str]:
+        ran = subprocess.run(doctor, env=os.environ | settings, capture_output=True, text=True, check=False)
+        assert "store_upgraded" not in ran.stdout
+        return ran.returncode, ran.stdout
+
+    first = findings(MENAGERIE_PORT="0")  # makes the store, and logs it
+    with running_service(data, write_tiny_model(tmp_path / "tiny.gguf")) as service:
+        running = findings(MENAGERIE_PORT=str(service.port))
+    elsewhere = findings(MENAGERIE_HOST="192.0.2.1")
+
+    assert first[0] == running[0] == Exit.DONE
+    assert "in use by a menagerie" in running[1]
+    assert elsewhere[0] == Exit.FAILED
+    assert "MENAGERIE_HOST must be an address of this machine" in elsewhere[1]
 
 
 def test_doctor_finds_a_model_that_is_broken(

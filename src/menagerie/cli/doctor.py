@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import platform
 import shutil
@@ -20,6 +21,7 @@ from menagerie.cli.columns import columns
 from menagerie.cli.exits import Exit, wanted_settings
 from menagerie.cli.models import models_folder
 from menagerie.cli.personas import wanted_personas
+from menagerie.cli.serve import address_problem
 from menagerie.core.errors import MenagerieError
 from menagerie.locales import Language, text
 from menagerie.models.catalogue import Catalogue
@@ -27,6 +29,7 @@ from menagerie.models.defaults import default_wish
 from menagerie.models.failures import size_text
 from menagerie.settings import Settings
 from menagerie.store.database import Store
+from menagerie.store.failures import Reason, StoreUnavailableError
 
 State = Literal["ok", "note", "bad"]
 Finding = tuple[State, str, str]
@@ -121,14 +124,11 @@ def _port(settings: Settings, language: Language) -> Iterator[Finding]:
     try:
         opened: list[socket.socket] = listen(settings)
     except OSError as failure:
-        seen = text(
-            "cli.doctor.address_taken",
-            language,
-            host=settings.host,
-            port=settings.port,
-            problem=failure.strerror,
-        )
-        yield "note", "address", seen
+        if failure.errno == errno.EADDRINUSE:
+            taken = text("cli.doctor.address_taken", language, host=settings.host, port=settings.port)
+            yield "note", "address", taken
+        else:
+            yield "bad", "address", address_problem(settings, failure, language)
         return
     for one in opened:
         one.close()
@@ -159,7 +159,10 @@ def _store(settings: Settings, language: Language) -> Iterator[Finding]:
 
     try:
         asyncio.run(look())
-    except MenagerieError as failure:
-        yield "bad", "store", failure.message(language)
+    except StoreUnavailableError as failure:
+        if failure.reason is Reason.IN_USE:  # as it should be while the service runs
+            yield "note", "store", text("cli.doctor.store_in_use", language)
+        else:
+            yield "bad", "store", failure.message(language)
     else:
         yield "ok", "store", text("cli.doctor.store_open", language)

@@ -36,11 +36,17 @@ class CommandError(Exception):
 
 
 def wanted_settings(language: Language, **overrides: object) -> Settings:
-    """The settings of the environment, `overrides` before it. Raises `CommandError` with all that is wrong."""
+    """The settings of the environment, `overrides` before it; log lines go to stderr from here on.
+
+    Raises `CommandError` with all that is wrong.
+    """
+    from menagerie.logs import configure_logging
     from menagerie.settings_check import WrongSettingsError, read_settings
 
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return read_settings(**given)
+        settings = read_settings(**given)
     except WrongSettingsError as problems:
         raise CommandError(Exit.USAGE, problems.lines(language)) from problems
+    configure_logging(settings)
+    return settings

@@ -59,15 +59,19 @@ def _listening(settings: Settings, language: Language) -> list[socket.socket]:
     try:
         return listen(settings)
     except OSError as failure:
-        reason = {errno.EADDRINUSE: "taken", errno.EACCES: "forbidden"}.get(failure.errno or 0, "impossible")
-        line = text(
-            f"cli.serve.address_{reason}",
-            language,
-            host=settings.host,
-            port=settings.port,
-            problem=failure.strerror or os.strerror(failure.errno or 0),
-        )
-        raise CommandError(Exit.ADDRESS, [line]) from failure
+        raise CommandError(Exit.ADDRESS, [address_problem(settings, failure, language)]) from failure
+
+
+def address_problem(settings: Settings, failure: OSError, language: Language) -> str:
+    """Why the configured address cannot be listened on, and what to do."""
+    reason = {errno.EADDRINUSE: "taken", errno.EACCES: "forbidden"}.get(failure.errno or 0, "impossible")
+    return text(
+        f"cli.serve.address_{reason}",
+        language,
+        host=settings.host,
+        port=settings.port,
+        problem=failure.strerror or os.strerror(failure.errno or 0),
+    )
 
 
 def _lacks_default_model(settings: Settings, personas: PersonaDirectory) -> bool:
