@@ -63,10 +63,11 @@ def still_running(pids: list[int], within_s: float) -> list[int]:
         time.sleep(0.05)
 
 
-async def test_a_conversation_survives_the_kill_of_everything_in_the_middle_of_a_turn(
-    tmp_path: Path, tiny_model: Path
-) -> None:
-    with running_service(tmp_path, tiny_model, MENAGERIE_ANSWER_TOKENS="200") as service:
+async def test_a_conversation_survives_the_kill_of_everything_in_the_middle_of_a_turn(tmp_path: Path) -> None:
+    endless = write_tiny_model(tmp_path / "endless.gguf", context_length=65_536, end_bias=-100.0)
+    settings = {"MENAGERIE_ANSWER_TOKENS": "4000", "LLM_CONTEXT_WINDOW": "32768"}
+    data = tmp_path / "data"
+    with running_service(data, endless, **settings) as service:
         first = (await one_turn(service, prompt="Hello"))[-1]
         async with connect(service.socket_url(), subprotocols=[EVENTS]) as socket:
             await socket.send(json.dumps({"prompt": "Go on", "session": first["session"]}))
@@ -75,10 +76,8 @@ async def test_a_conversation_survives_the_kill_of_everything_in_the_middle_of_a
             service.kill_everything()
     assert not still_running(engines, within_s=3)
     assert ("accepted", "") in outcomes(service)
-    with running_service(tmp_path, tiny_model) as service:
-        assert [code for outcome, code in outcomes(service) if outcome == "interrupted"] == [
-            "turn.interrupted"
-        ]
+    with running_service(data, endless, **settings) as service:
+        assert [code for outcome, code in outcomes(service) if outcome == "interrupted"] == ["turn.interrupted"]
         again = (await one_turn(service, prompt="And now?", session=first["session"]))[-1]
         assert again["type"] == "done"
         told = first["provenance"]
