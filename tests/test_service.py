@@ -77,7 +77,9 @@ async def test_a_conversation_survives_the_kill_of_everything_in_the_middle_of_a
     assert not still_running(engines, within_s=3)
     assert ("accepted", "") in outcomes(service)
     with running_service(data, endless, **settings) as service:
-        assert [code for outcome, code in outcomes(service) if outcome == "interrupted"] == ["turn.interrupted"]
+        assert [code for outcome, code in outcomes(service) if outcome == "interrupted"] == [
+            "turn.interrupted"
+        ]
         again = (await one_turn(service, prompt="And now?", session=first["session"]))[-1]
         assert again["type"] == "done"
         told = first["provenance"]
