@@ -43,6 +43,9 @@ HEADERS: Final = (
 )
 NO_STORE: Final = (b"cache-control", b"no-store")
 
+SEND: Final = "menagerie.send"
+"""Where a websocket's scope has the server's own `send`, without what the framework puts around it."""
+
 _DRAIN_BYTES: Final = 16 * 1024 * 1024
 _DRAIN_SECONDS: Final = 2.0
 _REFUSED: Final = 1008
@@ -100,6 +103,7 @@ class Guard:
         except MenagerieError as error:
             await self._deny(connection, error, receive, send)
             return
+        scope[SEND] = send
         try:
             await self._app(scope, receive, send)
         finally:

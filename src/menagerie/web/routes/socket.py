@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from starlette.types import Send
 
 from menagerie.conversation.frames import Frame
 from menagerie.conversation.running import TurnRequest
@@ -19,6 +20,7 @@ from menagerie.core.identity import User
 from menagerie.locales import Language
 from menagerie.web.codecs import EVENTS, Cancel, Codec, EventsCodec, PlainCodec
 from menagerie.web.errors import refuse
+from menagerie.web.guard import SEND
 from menagerie.web.identity import identify
 from menagerie.web.inbox import Inbox
 from menagerie.web.language import language_of
@@ -30,6 +32,8 @@ log = structlog.get_logger("menagerie.socket")
 _MOST_AHEAD: Final = 8
 """Frames of the greatest length, or many more short ones, that a client may send ahead; with more, the socket is read
 on only when one is answered."""
+_GONE: Final = (WebSocketDisconnect, OSError)
+"""What is raised where the client has gone away."""
 _CLOSE_TOO_SLOW: Final = 1008
 _CLOSE_IDLE: Final = 1000
 
@@ -77,6 +81,7 @@ class _Connection:
         self._user = user
         self._language = language
         self._codec = codec
+        self._send_message: Send = socket.scope.get(SEND, socket.send)
         self._clock = asyncio.get_running_loop().time
         self._inbox: Inbox[Frame | MenagerieError] = Inbox(_MOST_AHEAD * services.settings.max_frame)
         self._session: str | None = None
@@ -94,7 +99,7 @@ class _Connection:
             for task in (reading, answering):
                 task.cancel()
             for outcome in await asyncio.gather(reading, answering, return_exceptions=True):
-                if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect):
+                if isinstance(outcome, Exception) and not isinstance(outcome, _GONE):
                     log.error("socket.broke", failure=repr(outcome))
 
     async def _read(self) -> None:
@@ -193,11 +198,11 @@ class _Connection:
     async def _send(self, frames: Iterable[str]) -> None:
         self._sending_since = self._clock()
         for frame in frames:
-            await self._socket.send_text(frame)
+            await self._send_message({"type": "websocket.send", "text": frame})
         self._sending_since = None
 
     async def _close(self, status: int, code: ErrorCode) -> None:
-        with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+        with contextlib.suppress(TimeoutError, RuntimeError, *_GONE):
             async with asyncio.timeout(1.0):
                 if code is ErrorCode.IDLE:
                     await self._tell(self._failure(MenagerieError(code)))
