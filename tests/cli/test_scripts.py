@@ -96,7 +96,14 @@ def test_a_script_is_posix_sh_and_stops_at_the_first_failure(script: Path) -> No
 
 
 def test_everything_is_there_that_the_readme_names() -> None:
-    assert {script.name for script in SHELL_SCRIPTS} == {"setup", "server", "menagerie", "test", "bench", "lock"}
+    assert {script.name for script in SHELL_SCRIPTS} == {
+        "setup",
+        "server",
+        "menagerie",
+        "test",
+        "bench",
+        "lock",
+    }
 
 
 def test_continuous_integration_runs_what_a_person_runs() -> None:
