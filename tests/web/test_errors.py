@@ -13,6 +13,8 @@ from starlette.requests import HTTPConnection
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.locales import LANGUAGES, Language, text
+from menagerie.logs import configure_logging
+from menagerie.settings import Settings
 from menagerie.web.errors import RETRY_AFTER, STATUS, shown, status_of, wanted_form
 from tests.web import errors_page
 from tests.web.serving import parts, serving
@@ -122,6 +124,7 @@ async def test_what_nobody_foresaw_is_told_without_a_word_of_the_inside(tmp_path
 async def test_what_nobody_foresaw_is_logged_with_the_number_the_caller_was_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    configure_logging(Settings(log_format="json"))
     given = parts(tmp_path)
     given.routers = (router,)
     async with (
