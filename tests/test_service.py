@@ -187,6 +187,17 @@ async def test_running_turns_end_before_a_service_that_is_told_to_stop(
     assert outcomes(service) == [("done", "")]
 
 
+def test_a_service_under_nohup_outlives_the_terminal(tmp_path: Path, tiny_model: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with running_service(tmp_path, tiny_model) as service:
+            service.process.send_signal(signal.SIGHUP)
+            with pytest.raises(subprocess.TimeoutExpired):
+                service.process.wait(timeout=1.5)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def started(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "menagerie", "serve"],

@@ -81,9 +81,7 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
     store = await Store.open(settings.database, settings.data)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(store.close)
-        interrupted = await store.turns.close_interrupted()
-        if interrupted:
-            log.warning("turns.interrupted", count=interrupted)
+        await store.turns.close_interrupted()
         personas = PersonaDirectory(persona_folders(settings), settings)
         catalogue = Catalogue(settings.data / "models")
         machine = _machine(settings)
@@ -153,8 +151,10 @@ class _DrainingServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Stop on SIGINT, SIGTERM and SIGHUP; unlike uvicorn, do not raise them again before our parts are closed."""
-        before = {number: signal.signal(number, self.handle_exit) for number in _STOP_SIGNALS}
+        """Stop on SIGINT, SIGTERM and SIGHUP; unlike uvicorn, do not raise them again before our parts are closed.
+        One that is ignored stays so: `nohup` ignores SIGHUP for us."""
+        heard = [number for number in _STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self.handle_exit) for number in heard}
         try:
             yield
         finally:

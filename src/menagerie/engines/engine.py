@@ -251,7 +251,10 @@ class Engine:
     async def _watch_child(self, child: Child) -> None:
         status = await child.wait()
         self._died(child)
-        log.info("engine.ended", engine=self._label, status=status, log=child.last_words[-2000:])
+        if status:
+            log.warning("engine.died", engine=self._label, status=status, log=child.last_words[-2000:])
+        else:
+            log.info("engine.ended", engine=self._label)
 
     def _died(self, child: Child) -> None:
         if child is self._child:
