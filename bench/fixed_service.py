@@ -8,12 +8,15 @@ import msgspec
 
 import menagerie.personas.resolve
 from menagerie import app
-from menagerie.engines.plan import Load, plan
+from menagerie.engines.plan import plan
 from menagerie.settings import Settings
 
 
-def _fixed_length(*args: Any, **kwargs: Any) -> Load:
-    return msgspec.structs.replace(plan(*args, **kwargs), fixed_length=True)
+def _fixed_length(*args: Any, **kwargs: Any) -> Local:
+    local = plan(*args, **kwargs)
+    return msgspec.structs.replace(
+        local, forms=tuple(msgspec.structs.replace(form, fixed_length=True) for form in local.forms)
+    )
 
 
 vars(menagerie.personas.resolve)["plan"] = _fixed_length

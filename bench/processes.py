@@ -76,7 +76,7 @@ async def engine(model: Path, *, slots: int, fixed_length: bool = True) -> Async
         gpu_layers=-1,
         flash_attention="auto",
         cache_mib=256,
-        memory_mib=0,
+        memory=(0,),
         fixed_length=fixed_length,
     )
     key = secrets.token_urlsafe(16)

@@ -33,7 +33,7 @@ def tiny_load(tiny_model: Path) -> Load:
         gpu_layers=0,
         flash_attention="auto",
         cache_mib=16,
-        memory_mib=200,
+        memory=(200,),
     )
 
 

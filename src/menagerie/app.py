@@ -20,7 +20,7 @@ from menagerie import __version__
 from menagerie.conversation.turn import Turns
 from menagerie.core.errors import MenagerieError
 from menagerie.engines.engine import Limits
-from menagerie.engines.plan import MIB, Machine, memory_budget_mib
+from menagerie.engines.plan import MIB, Device, Machine, memory_budget_mib
 from menagerie.engines.residency import Engines
 from menagerie.logs import configure_logging
 from menagerie.models.catalogue import Catalogue
@@ -86,7 +86,7 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         catalogue = Catalogue(settings.data / "models")
         machine = _machine(settings)
         limits = Limits(settings.load_timeout, settings.token_timeout, settings.queue_length)
-        engines = Engines(memory_budget_mib(machine, settings.engine_memory), limits)
+        engines = Engines(machine.devices[0].budget_mib, limits)
         stack.push_async_callback(engines.stop)
         resolver = Resolver(settings, personas, catalogue, engines, machine)
         stack.push_async_callback(resolver.close)
@@ -176,7 +176,8 @@ class _DrainingServer(uvicorn.Server):
 
 def _machine(settings: Settings) -> Machine:
     cores = settings.llm_cpu_threads or psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-    return Machine(cores=cores, memory_mib=psutil.virtual_memory().total // MIB)
+    total = psutil.virtual_memory().total // MIB
+    return Machine(cores, (Device("ram", total, memory_budget_mib(total, settings.engine_memory)),))
 
 
 async def _preload(services: Services) -> None:

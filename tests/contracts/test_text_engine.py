@@ -14,8 +14,9 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.messages import Message
 from menagerie.engines.chat import ChatRequest, Chunk
 from menagerie.engines.child import Child
-from menagerie.engines.engine import Engine, Remote
+from menagerie.engines.engine import Engine
 from menagerie.engines.plan import Load
+from menagerie.engines.target import Remote
 from tests.conftest import LIMITS
 
 pytestmark = pytest.mark.engine
@@ -32,7 +33,7 @@ async def text_engine(request: pytest.FixtureRequest, tiny_load: Load) -> AsyncI
         await engine.stop()
         return
     server = await Child.start(tiny_load, 60, unix=False)
-    engine = Engine(Remote("other", server.address, "tiny", server.key, 2, 1024), LIMITS)
+    engine = Engine(Remote("other", (server.address,), "tiny", server.key, 2, 1024), LIMITS)
     await engine.ready()
     yield engine
     await engine.stop()
@@ -95,7 +96,7 @@ async def test_a_system_message_reaches_the_template(text_engine: Engine) -> Non
 async def test_the_key_is_needed(tiny_load: Load) -> None:
     server = await Child.start(tiny_load, 60, unix=False)
     try:
-        stranger = Engine(Remote("other", server.address, "tiny", "wrong", 2, 1024), LIMITS)
+        stranger = Engine(Remote("other", (server.address,), "tiny", "wrong", 2, 1024), LIMITS)
         await stranger.ready()
         with pytest.raises(MenagerieError) as refused:
             await chunks_of(stranger, ASK)

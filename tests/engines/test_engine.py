@@ -19,8 +19,9 @@ from menagerie.engines import child as child_module
 from menagerie.engines import engine as engine_module
 from menagerie.engines.chat import ChatRequest, Chunk
 from menagerie.engines.client import HttpEngine
-from menagerie.engines.engine import Engine, Limits, Remote
+from menagerie.engines.engine import Engine, Limits
 from menagerie.engines.plan import Load
+from menagerie.engines.target import Remote
 from tests.conftest import LIMITS
 from tests.engines.faulty_server import EVENTS, event, faulty, reply
 from tests.engines.processes import assert_ended_but, children, next_child
@@ -363,7 +364,7 @@ async def test_an_address_that_goes_away_is_unavailable_until_it_is_back() -> No
         writer.write(answers.get(path, reply(404)))
 
     async with faulty(serve) as server:
-        engine = Engine(Remote("other", server.address, "m", "", 2, 1024), QUICK)
+        engine = Engine(Remote("other", (server.address,), "m", "", 2, 1024), QUICK)
         await engine.ready()
         assert await answer_of(engine) == [Chunk(text="a", finish="stop")]
         assert engine.takes_system
@@ -378,7 +379,7 @@ async def test_an_address_that_goes_away_is_unavailable_until_it_is_back() -> No
 
 async def test_an_address_that_is_down_is_asked_again_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "_BACK_OFF_S", (0.0, 60.0))
-    engine = Engine(Remote("other", "http://127.0.0.1:9", "m", "", 2, 1024), QUICK)
+    engine = Engine(Remote("other", ("http://127.0.0.1:9",), "m", "", 2, 1024), QUICK)
     for _ in range(2):
         refused = await refusal_of(engine)
         assert refused.retry_after == 5

@@ -16,9 +16,10 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.messages import Message
 from menagerie.engines import residency
 from menagerie.engines.chat import ChatRequest
-from menagerie.engines.engine import Engine, Remote
+from menagerie.engines.engine import Engine
 from menagerie.engines.plan import Load
 from menagerie.engines.residency import Engines, Resident, evictions
+from menagerie.engines.target import Remote
 from tests.conftest import LIMITS
 from tests.engines.faulty_server import faulty, reply
 from tests.engines.processes import children
@@ -27,7 +28,7 @@ ASK = ChatRequest(messages=(Message("user", "Hello"),), max_tokens=4)
 
 
 def target(name: str) -> Remote:
-    return Remote(name, "", "", "", 1, 1)
+    return Remote(name, ("",), "", "", 1, 1)
 
 
 RESIDENTS = st.lists(
@@ -82,7 +83,7 @@ class TestEvictions:
 
 
 def load_of(tiny_load: Load, name: str, memory_mib: int = 100) -> Load:
-    return msgspec.structs.replace(tiny_load, alias=name, memory_mib=memory_mib)
+    return msgspec.structs.replace(tiny_load, alias=name, memory=(memory_mib,))
 
 
 @pytest.fixture
@@ -209,7 +210,7 @@ async def test_who_needs_no_load_does_not_wait_for_room(engines: Engines, tiny_l
         await asyncio.sleep(0.05)
         async with asyncio.timeout(1):
             await answered(engines, a)
-            async with engines.use(Remote("other", server.address, "", "", 1, 1024)):
+            async with engines.use(Remote("other", (server.address,), "", "", 1, 1024)):
                 pass
         assert not waiting.done()
     await waiting

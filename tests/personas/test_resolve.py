@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.engines.engine import Limits, Remote
-from menagerie.engines.plan import Load, Machine
+from menagerie.engines.engine import Limits
+from menagerie.engines.plan import Device, Load, Machine
 from menagerie.engines.residency import Engines
+from menagerie.engines.target import Remote
 from menagerie.models.catalogue import Catalogue
 from menagerie.models.wish import DEFAULT_MODEL
 from menagerie.personas import resolve as resolve_module
@@ -39,7 +40,9 @@ class House:
         self.default = write_tiny_model(place / (DEFAULT_MODEL.filename or "default.gguf").replace("*", "x"))
         self.personas = PersonaDirectory([site.folder], self.settings)
         self.engines = Engines(10_000, Limits(60, 20, 4))
-        self.resolver = Resolver(self.settings, self.personas, catalogue, self.engines, Machine(2, 8192))
+        self.resolver = Resolver(
+            self.settings, self.personas, catalogue, self.engines, Machine(2, (Device("ram", 8192, 6144),))
+        )
 
     async def target(self, name: str = "fox") -> Load | Remote:
         return (await self.resolver.resolve(self.personas.get(name))).target
@@ -123,7 +126,7 @@ async def test_a_persona_that_changes_moves_to_its_new_engine_at_once(site: Site
     assert house.personas.reload()
     target = await house.target()
     assert isinstance(target, Remote)
-    assert (target.url, target.window) == ("http://127.0.0.1:9/v1", 512)
+    assert (target.urls[0], target.window) == ("http://127.0.0.1:9/v1", 512)
     await house.resolver.close()
 
 

@@ -19,6 +19,7 @@ from menagerie.engines.chat import ChatRequest, Chunk
 from menagerie.engines.child import Child
 from menagerie.engines.client import HttpEngine
 from menagerie.engines.plan import Load
+from menagerie.engines.target import Remote
 
 log = structlog.get_logger("menagerie.engines")
 
@@ -33,17 +34,6 @@ _DEATH_SECONDS: Final = 0.5
 """How long the system may take to tell that a process has ended whose connections are already cut."""
 _LIVED_WELL_S: Final = 30.0
 """An engine that dies later than this after its load begins a new count of failures."""
-
-
-class Remote(msgspec.Struct, frozen=True):
-    """An engine at an address."""
-
-    name: str
-    url: str
-    model: str
-    key: str
-    slots: int
-    window: int
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -212,7 +202,7 @@ class Engine:
         timeout = self._limits.token_timeout
         if isinstance(self.target, Remote):
             return HttpEngine(
-                self.target.url,
+                self.target.urls[0],
                 key=self.target.key,
                 model=self.target.model,
                 token_timeout=timeout,

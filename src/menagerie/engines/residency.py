@@ -12,8 +12,9 @@ import msgspec
 import structlog
 
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.engines.engine import Engine, Limits, Remote, State
+from menagerie.engines.engine import Engine, Limits, State
 from menagerie.engines.plan import Load
+from menagerie.engines.target import Remote
 
 log = structlog.get_logger("menagerie.engines")
 

@@ -14,9 +14,9 @@ import structlog
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.provenance import ModelFacts
-from menagerie.engines.engine import Remote
 from menagerie.engines.plan import Load, Machine, ModelShape, Wish, plan
 from menagerie.engines.residency import Engines
+from menagerie.engines.target import Remote
 from menagerie.models.catalogue import Catalogue, InstalledModel
 from menagerie.models.defaults import default_wish
 from menagerie.models.wish import DEFAULT_MODEL, ModelWish
@@ -185,7 +185,7 @@ class Resolver:
         if persona.engine_url:
             name = urlsplit(persona.engine_url).netloc.rpartition("@")[2]
             slots = self._settings.engine_slots or 8
-            remote = Remote(name, persona.engine_url, "", "", slots, persona.context_window)
+            remote = Remote(name, (persona.engine_url,), "", "", slots, persona.context_window)
             return _remote_resolution(remote, persona, "")
         if persona.engine:
             configured = self._configured(persona.engine)
@@ -199,7 +199,7 @@ class Resolver:
         if engine is None:
             return None
         key = engine.key.get_secret_value()
-        return Remote(name.lower(), engine.url, engine.model, key, engine.slots, engine.window)
+        return Remote(name.lower(), (engine.url,), engine.model, key, engine.slots, engine.window)
 
     def _installed(self, persona: Persona) -> tuple[InstalledModel | Remote, str]:
         """The model on the disk, or the default engine, and the label of the own model if it is neither."""
@@ -230,9 +230,8 @@ class Resolver:
             gpu_layers=persona.gpu_layers,
             flash_attention=persona.flash_attention,
             cache_mib=self._settings.prompt_cache,
-            memory_mib=self._settings.engine_memory,
         )
-        load = plan(str(model.path), model.name, shape, wish, self._machine)
+        load = plan(str(model.path), model.name, shape, wish, self._machine).forms[0]
         facts = ModelFacts(
             name=header.name or model.name,
             file=model.path.name,
