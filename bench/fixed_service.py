@@ -8,7 +8,7 @@ import msgspec
 
 import menagerie.personas.resolve
 from menagerie import app
-from menagerie.engines.plan import plan
+from menagerie.engines.plan import Local, plan
 from menagerie.settings import Settings
 
 

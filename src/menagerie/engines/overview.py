@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import msgspec
 
 EngineState = Literal["absent", "waiting", "loading", "ready", "leaving", "resting", "set_aside", "stopped"]
-"""`waiting`: wanted, and there is no room yet. `resting`: failed, and tried again soon. `set_aside`: failed too often."""
+"""`waiting`: wanted, no room yet. `resting`: failed, tried again soon. `set_aside`: failed too often."""
 
 
 class DeviceView(msgspec.Struct, frozen=True):
