@@ -120,6 +120,8 @@ class Settings(BaseSettings):
     allowed_hosts: Names = ()
     """Host names that the service answers to; empty: loopback names if it listens on loopback only, else any."""
     allowed_origins: Names = ()
+    metrics: Networks = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+    """Who may read `/metrics`."""
 
     # Limits
     max_body: int = Field(default=1_048_576, ge=1024)

@@ -14,6 +14,7 @@ class ErrorCode(StrEnum):
     BODY_TOO_LARGE = "request.too_large"
     METHOD_NOT_ALLOWED = "request.method_not_allowed"
     NOT_FOUND = "request.not_found"
+    ADDRESS_REFUSED = "request.address_refused"
     HOST_REFUSED = "request.host_refused"
     ORIGIN_REFUSED = "request.origin_refused"
     CONNECTIONS_FULL = "request.connections_full"

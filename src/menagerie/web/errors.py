@@ -27,6 +27,7 @@ STATUS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.BODY_TOO_LARGE: 413,
     ErrorCode.METHOD_NOT_ALLOWED: 405,
     ErrorCode.NOT_FOUND: 404,
+    ErrorCode.ADDRESS_REFUSED: 403,
     ErrorCode.HOST_REFUSED: 421,
     ErrorCode.ORIGIN_REFUSED: 403,
     ErrorCode.CONNECTIONS_FULL: 503,
