@@ -99,7 +99,24 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_engine_is_set_by_variables_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MENAGERIE_ENGINES__BIG__URL", "http://gpu.example:8000")
     monkeypatch.setenv("MENAGERIE_ENGINES__BIG__SLOTS", "32")
-    assert read_settings().engines == {"big": RemoteEngine(url="http://gpu.example:8000", slots=32)}
+    assert read_settings().engines == {"big": RemoteEngine(url=("http://gpu.example:8000",), slots=32)}
+
+
+def test_an_engine_may_have_several_addresses_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MENAGERIE_ENGINES__BIG__URL", "http://a:8000, https://b/ ;http://a:8000/,")
+    assert read_settings().engines["big"].url == ("http://a:8000", "https://b")
+    monkeypatch.delenv("MENAGERIE_ENGINES__BIG__URL")
+    monkeypatch.setenv("MENAGERIE_ENGINES", '{"big": {"url": ["http://a", "http://b"]}}')
+    assert read_settings().engines["big"].url == ("http://a", "http://b")
+
+
+@pytest.mark.parametrize(
+    "value", ["http://a,b:8000", "http://a,ftp://b", "http://", "http://a b", ",", "http:///x"]
+)
+def test_one_wrong_address_of_an_engine_refuses_the_setting(value: str) -> None:
+    refused = str(_refused(MENAGERIE_ENGINES__BIG__URL=value))
+    assert f"MENAGERIE_ENGINES__BIG__URL: “{value}” is not allowed." in refused
+    assert "Allowed: addresses that begin with http:// or https://, separated by commas." in refused
 
 
 def test_an_engine_without_an_address_is_refused_by_the_name_of_what_is_missing() -> None:
@@ -114,6 +131,7 @@ def test_an_engine_without_an_address_is_refused_by_the_name_of_what_is_missing(
         {"MENAGERIE_ENGINES": '{"big": {"url": "http://a", "key": "hush" '},
         {"MENAGERIE_ENGINES": '{"big": {"url": "http://a", "key": ["hush"]}}'},
         {"MENAGERIE_HUB": "ftp://someone:hush@hub.example"},
+        {"MENAGERIE_ENGINES__BIG__URL": "http://a,http://someone:hu,hush@gpu.example"},
     ],
 )
 def test_no_message_shows_a_secret(environment: dict[str, str]) -> None:

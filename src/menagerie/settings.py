@@ -4,6 +4,7 @@ environment for a program, and `settings_report` describes all of them."""
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,9 +31,20 @@ def _split(value: object) -> object:
     return value
 
 
+def _split_addresses(value: object) -> object:
+    """One wrong address refuses the whole value, so that the message shows, and masks, all of it."""
+    addresses = _split(value)
+    if not isinstance(addresses, list | tuple) or not addresses:
+        raise ValueError("no address")
+    if not all(isinstance(one, str) and re.fullmatch(r"https?://[^\s,;/?#]\S*", one) for one in addresses):
+        raise ValueError("not an address that begins with http:// or https://")
+    return tuple(dict.fromkeys(address.rstrip("/") for address in addresses))
+
+
 CommaSeparated = BeforeValidator(_split)
 TimeZone = Annotated[str, AfterValidator(_existing_zone)]
 HttpAddress = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+HttpAddresses = Annotated[tuple[HttpAddress, ...], NoDecode, BeforeValidator(_split_addresses)]
 Names = Annotated[tuple[str, ...], NoDecode, CommaSeparated]
 Folders = Annotated[tuple[Path, ...], NoDecode, CommaSeparated]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -40,11 +52,12 @@ Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, CommaSepar
 
 
 class RemoteEngine(BaseModel):
-    """An engine at an address: anything that speaks the OpenAI chat API (`MENAGERIE_ENGINES__<NAME>__URL` …)."""
+    """An engine at an address, or at several that serve the same model: anything that speaks the OpenAI chat API
+    (`MENAGERIE_ENGINES__<NAME>__URL` …)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: HttpAddress
+    url: HttpAddresses
     model: str = ""
     key: SecretStr = SecretStr("")
     slots: int = Field(default=8, ge=1, le=4096)

@@ -162,7 +162,9 @@ def _plain(value: object) -> str:
         case tuple():
             return ", ".join(str(part) for part in value)
         case dict():
-            return ", ".join(f"{name} ({getattr(engine, 'url', engine)})" for name, engine in value.items())
+            return ", ".join(
+                f"{name} ({_plain(getattr(engine, 'url', engine))})" for name, engine in value.items()
+            )
         case float():
             return f"{value:g}"
         case _:
@@ -197,7 +199,7 @@ def _kind(field: FieldInfo, name: str) -> tuple[str, dict[str, object]]:
 
 def _kind_by_type(annotation: object, name: str) -> str:
     if get_origin(annotation) is tuple:
-        return _kind_of_list(get_args(annotation)[0])
+        return _kind_of_list(get_args(annotation)[0], name)
     if get_origin(annotation) is dict:
         return "engines"
     if annotation is SecretStr:
@@ -205,9 +207,11 @@ def _kind_by_type(annotation: object, name: str) -> str:
     return "timezone" if name == "timezone" else "text"
 
 
-def _kind_of_list(item: object) -> str:
+def _kind_of_list(item: object, name: str) -> str:
     if item is Path:
         return "folders"
+    if name == "url":
+        return "addresses"
     return "networks" if IPv4Network in get_args(item) else "names"
 
 

@@ -199,7 +199,7 @@ class Resolver:
         if engine is None:
             return None
         key = engine.key.get_secret_value()
-        return Remote(name.lower(), (engine.url,), engine.model, key, engine.slots, engine.window)
+        return Remote(name.lower(), engine.url, engine.model, key, engine.slots, engine.window)
 
     def _installed(self, persona: Persona) -> tuple[InstalledModel | Remote, str]:
         """The model on the disk, or the default engine, and the label of the own model if it is neither."""
