@@ -1,0 +1,44 @@
+"""The numbers of the residency policy, and the bound that follows from them. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """The numbers of the policy."""
+
+    queue_length: int = 256
+    patience_loads: float = 4.0
+    least_patience_s: float = 2.0
+    most_patience_s: float = 30.0
+    stay_loads: float = 2.0
+    most_stay_s: float = 30.0
+    stale_s: float = 600.0
+    """Unused for so long, an engine leaves before another has to start smaller."""
+    batch_patience_s: float = 30.0
+    rests_s: tuple[float, ...] = (0.0, 1.0)
+    """Rest after the first, the second failure in a row; after the next one an engine is set aside."""
+    set_aside_s: float = 60.0
+    """Doubled with every further failure, up to ten times as much."""
+    lived_well_s: float = 30.0
+    """An engine that dies later than this after its load begins a new count of failures."""
+
+    def patience_s(self, load_s: float) -> float:
+        """For how long a request that needs a swap may be overtaken."""
+        return min(max(self.patience_loads * load_s, self.least_patience_s), self.most_patience_s)
+
+    def stay_s(self, load_s: float) -> float:
+        """For how long an engine serves before it has to leave for others, if it is asked."""
+        return min(self.stay_loads * load_s, self.most_stay_s)
+
+    def rest_s(self, failures: int) -> float:
+        """Rest after so many failures in a row."""
+        if failures <= len(self.rests_s):
+            return self.rests_s[failures - 1]
+        return min(self.set_aside_s * float(2 ** (failures - len(self.rests_s) - 1)), 10 * self.set_aside_s)
+
+    def longest_wait_s(self, engines: int, turn_s: float, load_s: float) -> float:
+        """The bound on the wait of the request that has waited longest for its model: with so many engines, turns of
+        `turn_s` at most, and `load_s` for an end and a load at most."""
+        return self.most_patience_s + 2 * engines * (self.most_stay_s + turn_s + load_s)
