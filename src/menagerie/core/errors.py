@@ -40,6 +40,7 @@ class ErrorCode(StrEnum):
     MODEL_HASH_MISMATCH = "model.hash_mismatch"
     MODEL_SOURCE_INVALID = "model.source_invalid"
     MODEL_TOO_LARGE = "model.too_large"
+    MODEL_OUT_OF_MEMORY = "model.out_of_memory"
     DISK_FULL = "disk.full"
     ENGINE_UNAVAILABLE = "engine.unavailable"
     ENGINE_LOST = "engine.lost"
