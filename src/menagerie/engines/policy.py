@@ -346,7 +346,7 @@ class Scheduler:
                 other.closed_for = place
                 place.chosen_form = form
                 later = plus(later, [other.reserved])
-                if other.idle:
+                if not other.running:
                     other.comes_back = other.smallest_beside(less(later, [memory]))
                     actions.append(self._end(other, "shrunk" if other.comes_back else "evicted"))
             if not leaving and fits(memory, free):
