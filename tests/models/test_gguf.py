@@ -164,6 +164,31 @@ def test_a_header_tells_what_the_model_is(tmp_path: Path) -> None:
     assert found.parameters == sum(int(item.n_elements) for item in reference.tensors)
 
 
+def test_a_header_tells_how_the_weights_are_divided(tmp_path: Path) -> None:
+    found = read_header(write_tiny_model(tmp_path / "tiny.gguf"))
+    norm = found.embedding_length * 4
+    layers = found.block_count * found.largest_layer_bytes
+    assert found.embedding_bytes + found.output_bytes + layers + norm == found.weights_bytes
+    assert found.output_bytes == found.vocabulary * found.embedding_length * 2
+    assert (found.feed_forward_length, found.repacked_bytes) == (128, 0)
+
+
+def test_what_the_processors_back_end_lays_out_anew_is_told_but_not_the_table_of_embeddings(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "quantized.gguf"
+    weights = gguf.quants.quantize(numpy.ones((4, 32), numpy.float32), gguf.GGMLQuantizationType.Q4_0)
+    writer = gguf.GGUFWriter(path, "llama")
+    for name in ("token_embd.weight", "blk.0.ffn_up.weight", "blk.1.ffn_up.weight"):
+        writer.add_tensor(name, weights, raw_dtype=gguf.GGMLQuantizationType.Q4_0)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    found = read_header(path)
+    assert found.repacked_bytes == 2 * found.embedding_bytes == 2 * found.largest_layer_bytes == 2 * 4 * 18
+
+
 def test_layers_with_different_heads_are_summed(tmp_path: Path) -> None:
     path = tmp_path / "layers.gguf"
     writer = gguf.GGUFWriter(path, "hybrid")

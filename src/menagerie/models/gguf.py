@@ -34,7 +34,13 @@ _LIMITS: Final = {
     "attention.head_count_kv": 2**16,
     "attention.key_length": 2**16,
     "attention.value_length": 2**16,
+    "feed_forward_length": 2**24,
+    "expert_feed_forward_length": 2**24,
+    "expert_used_count": 2**16,
 }
+
+REPACKED: Final = frozenset({"Q2_K", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"})
+"""Types that llama.cpp's processor back end lays out anew when it loads them, on one kind of processor or another."""
 
 
 class GgufHeader(msgspec.Struct, frozen=True):
@@ -63,6 +69,15 @@ class GgufHeader(msgspec.Struct, frozen=True):
     whose layers keep only a window, or no cache at all without saying so."""
     weights_bytes: int = 0
     """Bytes of all tensors."""
+    feed_forward_length: int = 0
+    """The width of what a token goes through at once, of all its experts where there are several."""
+    embedding_bytes: int = 0
+    """Bytes of the table of token embeddings."""
+    output_bytes: int = 0
+    """Bytes of the output matrix; 0 where the table of embeddings serves for it."""
+    largest_layer_bytes: int = 0
+    repacked_bytes: int = 0
+    """Bytes of the tensors of the types `REPACKED`, the table of embeddings aside: it is only looked up."""
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -120,6 +135,8 @@ class _Fields:
         head_length = embedding // max(heads) if max(heads, default=0) else 0
         key = self._integer("attention.key_length") or head_length
         value = self._integer("attention.value_length") or head_length
+        experts = self._integer("expert_used_count") * self._integer("expert_feed_forward_length")
+        by_part = _bytes_by_part(tensors)
         return GgufHeader(
             architecture=self._architecture,
             name=self._text("general.name"),
@@ -138,6 +155,11 @@ class _Fields:
             licence=self._text("general.license"),
             kv_bytes_per_token=sum(heads_kv) * (key + value) * _F16_BYTES,
             weights_bytes=_weights_bytes(tensors, files),
+            feed_forward_length=max(self._integer("feed_forward_length"), experts) or 4 * embedding,
+            embedding_bytes=by_part["token_embd"],
+            output_bytes=by_part["output"],
+            largest_layer_bytes=max((size for part, size in by_part.items() if part.isdecimal()), default=0),
+            repacked_bytes=sum(tensor.size or 0 for tensor in tensors if _is_repacked(tensor)),
         )
 
     def _quantization(self, tensors: Sequence[Tensor]) -> str:
@@ -176,6 +198,19 @@ class _Fields:
 
     def _implausible(self, key: str) -> ModelError:
         return ModelError(ErrorCode.MODEL_BROKEN, "implausible", model=self._name, field=key[:80])
+
+
+def _bytes_by_part(tensors: Sequence[Tensor]) -> Counter[str]:
+    """Bytes of each layer, by its number, and of what stands outside of them, by the first part of its name."""
+    sizes: Counter[str] = Counter()
+    for tensor in tensors:
+        first, _, rest = tensor.name.partition(".")
+        sizes[rest.partition(".")[0] if first == "blk" else first] += tensor.size or 0
+    return sizes
+
+
+def _is_repacked(tensor: Tensor) -> bool:
+    return tensor.type_name in REPACKED and not tensor.name.startswith("token_embd")
 
 
 def _weights_bytes(tensors: Sequence[Tensor], files: Sequence[RawHeader]) -> int:
