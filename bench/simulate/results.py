@@ -1,0 +1,69 @@
+"""What a day came to."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import msgspec
+
+from bench.simulate.contenders import CONTENDERS
+from bench.simulate.machine import Asked, Machine, World
+from bench.simulate.trace import Script
+
+_WAITED_S = 0.5
+"""Forecasts are judged for those who waited for longer."""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """One day under one scheduler. Waits in seconds; `loading` as share of the time; `forecast_error` as median of
+    |expected - waited| ÷ waited, None where nothing was foretold."""
+
+    world: str
+    scheduler: str
+    users: int
+    turns: int
+    median_s: float
+    p95_s: float
+    worst_s: float
+    mean_s: float
+    loads_per_hour: float
+    loading: float
+    hours: float
+    forecast_error: float | None = None
+
+
+def play(world: World, script: Script, scheduler: str) -> tuple[Result, list[Asked]]:
+    """Run a day."""
+    machine = Machine(world, script)
+    machine.play(CONTENDERS[scheduler](machine))
+    return summed_up(world, scheduler, len(script), machine), machine.asked
+
+
+def summed_up(world: World, scheduler: str, users: int, machine: Machine) -> Result:
+    """The figures of a day that has been played."""
+    waits = sorted(asked.waited_s for asked in machine.asked)
+    hours = machine.now / 3600
+    return Result(
+        world=world.name,
+        scheduler=scheduler,
+        users=users,
+        turns=len(waits),
+        median_s=round(median(waits), 3),
+        p95_s=round(waits[int(len(waits) * 0.95)], 3),
+        worst_s=round(waits[-1], 3),
+        mean_s=round(sum(waits) / len(waits), 3),
+        loads_per_hour=round(machine.loads / hours, 2),
+        loading=round(machine.loading_s / machine.now, 4),
+        hours=round(hours, 3),
+        forecast_error=forecast_error(machine.asked),
+    )
+
+
+def forecast_error(asked: list[Asked]) -> float | None:
+    """Median of |expected - waited| ÷ waited among those who waited for longer than half a second."""
+    errors = [
+        abs(one.expected_s - one.waited_s) / one.waited_s
+        for one in asked
+        if one.expected_s is not None and one.waited_s > _WAITED_S
+    ]
+    return round(median(errors), 3) if errors else None
