@@ -114,13 +114,18 @@ class Settings(BaseSettings):
     default_persona: str = "beaver"
     engine_slots: int | None = Field(default=None, ge=1, le=256)
     engine_memory: int | None = Field(default=None, ge=64)
-    """MiB that engines may use together; None: three quarters of the machine's memory."""
+    """MiB that engines may use together; None: three quarters of the machine's memory, less where less is free."""
+    gpu_memory: int | None = Field(default=None, ge=0)
+    """MiB of each GPU that engines may use together; None: what is free when the service starts, less a margin."""
+    engine_index: str = ""
+    """The address of the package index that has the text engine's builds for GPUs, `{build}` in it standing for one."""
     prompt_cache: int | None = Field(default=None, ge=0)
     """MiB of host memory for the prompts of an engine; None: a sixteenth of the machine's memory, 1024 at most."""
-    engine_log: Literal["off", "on"] = "off"
     engines: dict[str, RemoteEngine] = Field(default_factory=dict)
     answer_tokens: int = Field(default=1024, ge=1)
-    queue_length: int = Field(default=256, ge=0)
+    queue_length: int = Field(default=256, ge=1)
+    engine_idle: Seconds | None = None
+    """Seconds without a turn after which an engine leaves; None: it stays until its memory is needed."""
     load_timeout: Seconds = 600.0
     token_timeout: Seconds = 120.0
     """Seconds without a token after which an engine counts as hung."""

@@ -14,6 +14,8 @@ from menagerie.locales import LANGUAGES, Language, catalogue, text
 
 LOCALES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")
 MAX_PORT: Final = 65535
+BACKENDS: Final = ("cuda", "rocm", "vulkan", "metal", "cpu")
+"""What the text engine can be built for."""
 
 
 def language_of(words: Sequence[str], environment: Mapping[str, str]) -> Language:
@@ -127,5 +129,13 @@ def _parser(language: Language) -> argparse.ArgumentParser:
         one = command(models, action, f"models.{action}")
         one.add_argument("model", metavar=said("model"), help=said("models.name"))
 
-    command(top, "doctor", "doctor")
+    doctor = command(top, "doctor", "doctor")
+    doctor.add_argument(
+        "--install-engine",
+        nargs="?",
+        choices=BACKENDS,
+        const="",
+        metavar="|".join(BACKENDS),
+        help=said("doctor.install"),
+    )
     return parser
