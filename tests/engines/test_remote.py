@@ -33,6 +33,7 @@ class Peer(FaultyServer):
         super().__init__(self._write)
         self.chat = chat
         self.health: bytes | None = reply(200, b"{}")
+        self.template = self.small = reply(404)
         self.chats = self.looks = self.running = self.most = 0
         self._listener: asyncio.Server | None = None
 
@@ -53,10 +54,12 @@ class Peer(FaultyServer):
         path = self.heads[-1].split()[1]
         if path != "/v1/chat/completions":
             self.looks += path == "/health"
-            if self.health is None:
+            looks = {"/health": self.health, "/v1/models": self.health, "/apply-template": self.template}
+            answer = looks.get(path, self.small)
+            if answer is None:
                 await super()._until_gone(reader, writer)
             else:
-                writer.write(self.health if path in {"/health", "/v1/models"} else reply(404))
+                writer.write(answer)
             return
         self.chats += 1
         self.running += 1
@@ -111,7 +114,7 @@ async def engine_at(
     urls = tuple(peer.address for peer in peers)
     engine = await RemoteEngine.start(Remote("other", urls, "m", "secret", slots, 1024), limits)
     try:
-        await until(lambda: peers[0].health is None or not any(address.probing for address in engine._all))
+        await until(lambda: engine.healthy_addresses == sum(peer.health is not None for peer in peers))
         yield engine
     finally:
         await engine.close()
@@ -445,6 +448,57 @@ async def test_an_address_that_does_not_answer_its_first_look_keeps_nobody_waiti
     async with asyncio.timeout(2), engine_at(one, two) as engine:
         assert await asyncio.gather(*(ask(engine) for _ in range(4))) == ["well"] * 4
         assert (one.chats, engine.healthy_addresses) == (0, 1)
+
+
+async def test_a_turn_that_comes_when_a_rest_is_over_has_the_address_asked_and_is_no_trial_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    peer = Peer()
+    async with engine_at(peer) as engine:
+        monkeypatch.setattr(remote, "_JITTER", 1000.0)
+        await peer.leave()
+        for _ in range(3):
+            await failure_of(engine)
+        assert not engine.healthy_addresses
+        peer.health, peer.chat = reply(503), _hang
+        await peer.listen()
+        await asyncio.sleep(0.25)
+        async with asyncio.timeout(1):
+            assert (await failure_of(engine)).code is ErrorCode.ENGINE_UNAVAILABLE
+        assert (peer.looks, peer.chats) == (2, 0)
+        peer.health, peer.chat = reply(200), WELL
+        await asyncio.sleep(0.45)
+        async with asyncio.timeout(1):
+            assert await ask(engine) == "well"
+
+
+async def test_an_address_without_paths_for_health_serves() -> None:
+    peer = Peer()
+    peer.health = reply(404)
+    async with engine_at(peer) as engine:
+        assert await ask(engine) == "well"
+
+
+async def test_an_address_that_cannot_be_spoken_to_is_out_and_says_nothing_of_itself() -> None:
+    urls = ("http://someone:hush@127.0.0.1:9",)
+    engine = await RemoteEngine.start(Remote("other", urls, "m", "secret", 2, 1024), LIMITS)
+    async with asyncio.timeout(2):
+        assert (await failure_of(engine)).code is ErrorCode.ENGINE_UNAVAILABLE
+    await engine.close()
+
+
+async def test_the_template_of_an_engine_that_comes_later_is_asked_then() -> None:
+    peer = Peer()
+    await peer.listen()
+    await peer.leave()
+    engine = await RemoteEngine.start(Remote("other", (peer.address,), "m", "", 2, 1024), LIMITS)
+    peer.template = reply(200, b'{"prompt": "?"}')
+    await peer.listen()
+    before = engine.takes_system
+    await until(lambda: engine.healthy_addresses)
+    assert (before, engine.takes_system) == (True, False)
+    await engine.close()
+    await peer.leave()
 
 
 async def test_closing_ends_what_runs_and_what_waits_and_every_look() -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import AsyncGenerator
 from contextvars import ContextVar
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import aiohttp
+import structlog
 
 from menagerie.engines.breaker import Breaker
+from menagerie.engines.chat import ChatRequest, Chunk
 from menagerie.engines.client import HttpEngine
 from menagerie.engines.target import Remote
+
+log = structlog.get_logger("menagerie.engines")
 
 
 class Reply:
@@ -43,11 +48,30 @@ class AddressClient(HttpEngine):
         tracing.freeze()
         self._session.trace_configs.append(tracing)
 
+    async def begin(self, request: ChatRequest) -> tuple[Chunk | None, AsyncGenerator[Chunk, None]]:
+        """The first chunk of an answer, and the rest of it."""
+        chunks = self.chat(request)
+        try:
+            return await anext(chunks), chunks
+        except BaseException:
+            await chunks.aclose()
+            raise
+
+    async def healthy(self) -> bool:
+        """Whether the listener answers, if only that it does not know us or these paths."""
+        reply = Reply()
+        note_replies(reply)
+        try:
+            return await super().healthy() or 400 <= reply.status < 500
+        except ValueError as unusable:  # such as a password in the address beside a key
+            log.warning("engine.address_unusable", failure=type(unusable).__name__)
+            return False
+
 
 class Address:
     """One address, as `RemoteEngine` sees it."""
 
-    def __init__(self, url: str, client: HttpEngine) -> None:
+    def __init__(self, url: str, client: AddressClient) -> None:
         self.label = urlsplit(url).netloc.rpartition("@")[2]
         """For our own log: without a password."""
         self.client = client
@@ -59,7 +83,6 @@ class Address:
         """It does not serve us at all: the last to be asked."""
         self.suspect = False
         """It has failed, and has not been asked for its health since."""
-        self.probing = False
         self.heard_at = -math.inf
         self.changed = asyncio.Event()
         """Set when the next look at it may be due sooner."""

@@ -14,10 +14,9 @@ from typing import Final, Self, TypeVar
 import structlog
 
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.engines.address import Address, AddressClient, Attempt, Reply, note_replies
+from menagerie.engines.address import Address, AddressClient, Attempt, note_replies
 from menagerie.engines.breaker import Fault, fault_of, rest_asked_for
 from menagerie.engines.chat import ChatRequest, Chunk
-from menagerie.engines.client import HttpEngine
 from menagerie.engines.engine import Limits
 from menagerie.engines.target import Remote
 
@@ -64,7 +63,7 @@ class RemoteEngine:
         self._watches: list[asyncio.Task[None]] = []
         self._unmet = set(self._all)
         self._met = asyncio.Event()
-        self._template_asked = False
+        self._template_known = False
         self._closed = False
         self._counts: OrderedDict[bytes, int] = OrderedDict()
 
@@ -107,7 +106,7 @@ class RemoteEngine:
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         """Generate; see `TextEngine.chat`. Raises also `engine.unavailable` where no address serves."""
-        attempt, (chunk, rest) = await self._somewhere(lambda client: _begun(client, request), request.until)
+        attempt, (chunk, rest) = await self._somewhere(lambda client: client.begin(request), request.until)
         try:
             async with contextlib.aclosing(rest):
                 while chunk is not None:
@@ -149,7 +148,7 @@ class RemoteEngine:
     # One request: a slot at an address, and another if that fails
 
     async def _somewhere(
-        self, work: Callable[[HttpEngine], Awaitable[Served]], until: float | None, *, slots: int = 1
+        self, work: Callable[[AddressClient], Awaitable[Served]], until: float | None, *, slots: int = 1
     ) -> tuple[Attempt, Served]:
         """Do `work` at the best address, at the next best if that fails, each at most once. The attempt that comes back
         still holds its slots."""
@@ -158,7 +157,7 @@ class RemoteEngine:
         while True:
             attempt = await self._slot(tried, slots, until)
             if attempt is None:
-                raise self._exhausted(reason) from reason
+                raise self._exhausted(reason if len(tried) == len(self._all) else None) from reason
             tried.append(attempt.address)
             try:
                 note_replies(attempt.reply)
@@ -215,24 +214,23 @@ class RemoteEngine:
                 waiter.found.set_result(Attempt(address, ticket, waiter.slots))
             elif not self._worth_waiting(waiter.tried):
                 waiter.found.set_result(None)
+            else:
+                for due in self._due(waiter.tried):
+                    due.changed.set()
 
     def _best(self, tried: list[Address], slots: int) -> Address | None:
-        """The address for the next request: of those that serve, the one with the fewest requests under way, the
-        longest unused of equals; one that is due for a trial only where none serves."""
-        healthy = [address for address in self._healthy() if address not in tried]
-        due = [address for address in self._all if address not in tried and self._due(address)]
+        """The address for the next request: of those that serve and have room, the one with the fewest requests under
+        way, the longest unused of equals."""
         free = [
-            address for address in healthy or due if not slots or address.running + slots <= self.remote.slots
+            address
+            for address in self._healthy()
+            if address not in tried and (not slots or address.running + slots <= self.remote.slots)
         ]
         return min(free, key=lambda one: (one.stranger, one.running, one.turn), default=None)
 
     def _worth_waiting(self, tried: list[Address]) -> bool:
-        healthy = self._healthy()
-        return any(
-            address in healthy or address.probing or self._due(address)
-            for address in self._all
-            if address not in tried
-        )
+        """Whether an address that has not been tried serves and is full, or is about to show whether it is back."""
+        return any(address not in tried for address in self._healthy()) or bool(self._due(tried))
 
     def _healthy(self) -> list[Address]:
         now = self._clock()
@@ -242,10 +240,14 @@ class RemoteEngine:
             if address.breaker.state(now) == "closed" and address.breaker.ready(now)
         ]
 
-    def _due(self, address: Address) -> bool:
-        """Whether it may show by one request that it is back."""
+    def _due(self, tried: list[Address]) -> list[Address]:
+        """Those whose health is being asked, or whose rest is over. No turn is the one that finds out."""
         now = self._clock()
-        return address.breaker.state(now) == "half_open" and address.breaker.ready(now)
+        return [
+            address
+            for address in self._all
+            if address not in tried and address.breaker.state(now) == "half_open"
+        ]
 
     def _release(self, attempt: Attempt) -> None:
         if not attempt.over:
@@ -275,6 +277,7 @@ class RemoteEngine:
 
     def _answered(self, attempt: Attempt) -> None:
         attempt.address.breaker.answered(attempt.ticket)
+        attempt.address.suspect = False
         attempt.address.heard_at = self._clock()
 
     def _judge(self, attempt: Attempt, failure: MenagerieError) -> Fault:
@@ -351,13 +354,11 @@ class RemoteEngine:
 
     async def _probe(self, address: Address) -> None:
         ticket = address.breaker.begin(self._clock())
-        reply = Reply()
-        note_replies(reply)
-        address.probing = True
         try:
-            if await address.client.healthy() or 400 <= reply.status < 500:
-                if self._unmet:
+            if await address.client.healthy():
+                if not self._template_known:
                     self.takes_system = await address.client.takes_system_messages()
+                    self._template_known = True
                 with self._telling(address):
                     address.breaker.proven(ticket)
                 address.suspect = False
@@ -369,23 +370,10 @@ class RemoteEngine:
                 address.suspect = True
         finally:
             address.breaker.dropped(ticket)
-            address.probing = False
             self._unmet.discard(address)
             if not self._unmet:
                 self._met.set()
             self._deal()
-
-
-async def _begun(
-    client: HttpEngine, request: ChatRequest
-) -> tuple[Chunk | None, AsyncGenerator[Chunk, None]]:
-    """The first chunk of an answer, and the rest of it."""
-    chunks = client.chat(request)
-    try:
-        return await anext(chunks), chunks
-    except BaseException:
-        await chunks.aclose()
-        raise
 
 
 def _say_if_broken(watch: asyncio.Task[None]) -> None:
