@@ -22,6 +22,7 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.engines import child as child_module
 from menagerie.engines.child import Child
 from menagerie.engines.client import HttpEngine
+from menagerie.engines.orphans import Record
 from menagerie.engines.plan import Load
 from tests.engines.processes import assert_ended_but, children, next_child
 
@@ -156,6 +157,34 @@ async def test_a_process_killed_while_it_loads_is_lost_not_its_model_broken(
     assert entries(scratch) == []
 
 
+async def test_a_child_is_recorded_for_as_long_as_it_runs(tiny_load: Load, tmp_path: Path) -> None:
+    records = tmp_path / "engines"
+    child = await Child.start(tiny_load, 60, records=records)
+    (file,) = entries(records)
+    noted = msgspec.json.decode(file.read_bytes(), type=Record)
+    assert (noted.child.pid, noted.parent.pid) == (child.pid, os.getpid())
+    assert noted.folder == str(Path(child.address).parent)
+    await child.stop()
+    assert entries(records) == []
+
+
+async def test_a_load_that_fails_leaves_no_record(tiny_load: Load, tmp_path: Path) -> None:
+    records = tmp_path / "engines"
+    with pytest.raises(MenagerieError):
+        await Child.start(msgspec.structs.replace(tiny_load, model="/nowhere"), 60, records=records)
+    assert entries(records) == []
+
+
+async def test_where_nothing_can_be_recorded_a_child_still_serves(tiny_load: Load, tmp_path: Path) -> None:
+    records = tmp_path / "engines"
+    records.write_text("in the way")
+    child = await Child.start(tiny_load, 60, records=records)
+    try:
+        assert await answers(child)
+    finally:
+        await child.stop()
+
+
 async def test_where_no_process_can_be_started_it_says_so(
     tiny_load: Load, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +317,7 @@ from menagerie.core.messages import Message
 from menagerie.engines.chat import ChatRequest
 from menagerie.engines.child import Child
 from menagerie.engines.client import HttpEngine
+from menagerie.engines.orphans import Record
 from menagerie.engines.plan import Load
 from tests.engines.processes import assert_ended_but, children, next_child
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import Any, Final, Self
 
 import aiohttp
@@ -21,7 +21,7 @@ _HEALTH_SECONDS: Final = 5.0
 _SMALL_CALL_SECONDS: Final = 30.0
 _LONGEST_REFUSAL: Final = 65_536
 _LONGEST_REPLY: Final = 64 * 1_048_576
-"""Of a small call: the tokens of the longest prompt, as decimal numbers."""
+"""The tokens of the longest prompt, as decimal numbers; the vectors of some thousands of texts."""
 _BUFFER: Final = 65_536
 """Bytes kept for a reader that is slower than the engine; then the engine's writes wait."""
 _BYTES_A_TOKEN: Final = 3
@@ -32,7 +32,17 @@ class _Tokens(msgspec.Struct):
     tokens: list[int]
 
 
+class _Vector(msgspec.Struct):
+    embedding: list[float]
+    index: int
+
+
+class _Vectors(msgspec.Struct):
+    data: list[_Vector]
+
+
 _decode_tokens = msgspec.json.Decoder(_Tokens).decode
+_decode_vectors = msgspec.json.Decoder(_Vectors).decode
 
 
 class HttpEngine:
@@ -106,6 +116,27 @@ class HttpEngine:
             self._counts = self._native
         return -(-len(text.encode("utf-8", "replace")) // _BYTES_A_TOKEN)
 
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """The vector of each of `texts`, in their order; the model sets how many numbers one has. An empty text has
+        none, and is refused with all the others.
+
+        Raises `MenagerieError`: `prompt.too_long` where a text is longer than the window, `engine.refused`,
+        `engine.lost` also for what is no vectors, `engine.unavailable`, `engine.timeout`.
+        """
+        if not texts:
+            return []
+        body = {"input": list(texts), "encoding_format": "float"} | (
+            {"model": self._model} if self._model else {}
+        )
+        status, reply = await self._call("/v1/embeddings", body, self._token_timeout)
+        if status != 200:
+            raise refusal(status, reply)
+        try:
+            vectors = {vector.index: vector.embedding for vector in _decode_vectors(reply).data}
+            return [vectors[index] for index in range(len(texts))]
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as garbage:
+            raise MenagerieError(ErrorCode.ENGINE_LOST) from garbage
+
     async def healthy(self) -> bool:
         """Whether the engine's listener answers: `/health`, or the list of models where it has no such path."""
         for path in ("/health", "/v1/models"):
@@ -136,7 +167,9 @@ class HttpEngine:
         return probe.encode() in reply if status == 200 else not self._native
 
     async def _small_call(self, path: str, body: dict[str, Any]) -> tuple[int, bytes]:
-        seconds = min(_SMALL_CALL_SECONDS, self._token_timeout)
+        return await self._call(path, body, min(_SMALL_CALL_SECONDS, self._token_timeout))
+
+    async def _call(self, path: str, body: dict[str, Any], seconds: float) -> tuple[int, bytes]:
         with self._failures(seconds):
             async with self._session.post(
                 f"{self._base}{path}",

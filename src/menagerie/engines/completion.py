@@ -6,6 +6,7 @@ engine writes. The payloads are `chat.completion.chunk` objects and, at the end,
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -20,6 +21,8 @@ LONGEST_EVENT: Final = 1_048_576
 """Bytes of one event; a token's takes about 300."""
 _DONE: Final = b"[DONE]"
 _TRY_AGAIN: Final = {429, 502, 503, 504}
+_TOO_LARGE: Final = re.compile(r"input \((\d+) tokens\) is too large.*batch size: (\d+)").search
+"""How llama.cpp refuses a text that must be computed in one piece: an embedding."""
 
 
 class _Delta(msgspec.Struct):
@@ -143,6 +146,9 @@ def _failure(error: _Error | str, status: int = 200) -> MenagerieError:
     log.warning("engine.refused", status=status, message=message[:500])
     if error.type == "exceed_context_size_error" and error.n_ctx:
         return MenagerieError(ErrorCode.PROMPT_TOO_LONG, tokens=error.n_prompt_tokens, window=error.n_ctx)
+    if too_large := _TOO_LARGE(message):
+        tokens, window = map(int, too_large.groups())
+        return MenagerieError(ErrorCode.PROMPT_TOO_LONG, tokens=tokens, window=window)
     if "context size" in message.lower():
         return MenagerieError(ErrorCode.ENGINE_UNAVAILABLE, retry_after=2.0)
     return MenagerieError(ErrorCode.ENGINE_REFUSED)

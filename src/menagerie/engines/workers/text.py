@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 _PR_SET_PDEATHSIG: Final = 1
+_DRAFT_AFTER: Final = 4
+"""Tokens that must come again before what followed them is drafted."""
+_VISIBLE: Final = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES")
 _LOG_LEVEL: Final = 3
 """Below 3 the library keeps the reason of a failed load to itself."""
 
@@ -33,6 +36,15 @@ def _private_stdout() -> int:
     os.dup2(nowhere, 1)
     os.close(nowhere)
     return ours
+
+
+def _limit_memory(mib: int) -> None:
+    """No more than `mib` MiB of memory of our own: what is asked for beyond that, fails. RLIMIT_DATA, since
+    RLIMIT_AS would count the weights, which are mapped from their file and can be taken back at any time."""
+    if mib and sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (mib * 1024 * 1024,) * 2)
 
 
 def _parameters(load: dict[str, Any]) -> Any:
@@ -67,10 +79,52 @@ def _parameters(load: dict[str, Any]) -> Any:
         "on": flash.LLAMA_FLASH_ATTN_TYPE_ENABLED,
         "off": flash.LLAMA_FLASH_ATTN_TYPE_DISABLED,
     }[load["flash_attention"]]
+    if load.get("kind") == "embedding":
+        parameters.embedding = True
+        if load.get("pooling") == "mean":
+            parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+        # A text whose tokens look at each other in both directions is computed in one piece.
+        parameters.n_batch = parameters.n_ubatch = load["window"]
+    _draft(parameters, load.get("draft", 0))
+    _place(parameters, load)
     if load.get("fixed_length"):
         parameters.sampling.ignore_eos = True
         parameters.sampling.seed = 1
     return parameters
+
+
+def _draft(parameters: Any, tokens: int) -> None:
+    """Draft so many tokens ahead where the last ones have been seen before, and have the model check them at once."""
+    if not tokens:
+        return
+    import xllamacpp
+
+    speculative = parameters.speculative
+    speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
+    speculative.ngram_simple.size_n = _DRAFT_AFTER
+    speculative.ngram_simple.size_m = tokens
+
+
+def _place(parameters: Any, load: dict[str, Any]) -> None:
+    """Which GPU, how the layers are shared among several, whether weights are mapped from their file, and whether
+    the library may choose otherwise."""
+    import xllamacpp
+
+    parameters.fit_params = load.get("fit", True)
+    if not load.get("mapped", True):
+        parameters.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
+    parameters.main_gpu = load.get("main_gpu", 0)
+    shares = load.get("tensor_split") or ()
+    if shares:
+        parameters.tensor_split = [*shares, *parameters.tensor_split[len(shares) :]]
+    elif not parameters.fit_params and load["gpu_layers"]:
+        parameters.split_mode = xllamacpp.llama_split_mode.LLAMA_SPLIT_MODE_NONE
+
+
+def _hide_gpus(load: dict[str, Any]) -> None:
+    """Without a layer on a GPU there is nothing to do there: even its driver would take memory of it."""
+    if not load.get("fit", True) and not load["gpu_layers"]:
+        os.environ.update(dict.fromkeys(_VISIBLE, ""))
 
 
 def main() -> None:
@@ -86,11 +140,14 @@ def main() -> None:
     if address.endswith(".sock"):
         Path(address).unlink(missing_ok=True)
     try:
+        _limit_memory(load.get("memory_limit_mib", 0))
+        _hide_gpus(load)
         import xllamacpp
 
         server = xllamacpp.Server(_parameters(load))
     except Exception as failure:  # noqa: BLE001 - whatever the native library raises, the parent is told
-        os.write(answer, json.dumps({"failed": str(failure)}).encode() + b"\n")
+        reason = f"{type(failure).__name__}: {failure}"
+        os.write(answer, json.dumps({"failed": reason}).encode() + b"\n")
         os._exit(1)
     os.write(answer, json.dumps({"ready": server.listening_address}).encode() + b"\n")
     while os.read(0, 4096):
