@@ -34,8 +34,9 @@ def records(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A temporary folder of each test's own, short enough for a socket."""
+def scratch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A temporary folder of each test's own, short enough for a socket, and made when that of the tests is there."""
+    assert tmp_path.exists()
     with tempfile.TemporaryDirectory(prefix="t") as folder:
         monkeypatch.setattr(tempfile, "tempdir", folder)
         yield Path(folder)
