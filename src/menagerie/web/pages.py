@@ -16,6 +16,7 @@ from menagerie.core.errors import ErrorCode
 from menagerie.core.languages import OTHER
 from menagerie.locales import LANGUAGES, Language, catalogue, text
 from menagerie.web.assets import assets
+from menagerie.web.ticks import number_text
 
 LANGUAGE_COOKIE: Final = "lang"
 A_YEAR: Final = 365 * 24 * 3600
@@ -136,8 +137,7 @@ def _live_environment() -> jinja2.Environment:
 
 def localized_number(value: float, language: Language, digits: int = 0) -> str:
     """`1,234.5` in English, `1 234,5` in French (with a non-breaking space)."""
-    plain = f"{value:,.{digits}f}"
-    return plain if language == "en" else plain.replace(",", "\u00a0").replace(".", ",")
+    return number_text(value, language, digits)
 
 
 def localized_seconds(milliseconds: float, language: Language) -> str:
