@@ -69,6 +69,21 @@ async def test_bringing_up_to_date_what_is_up_to_date_changes_nothing(tmp_path: 
     await store.close()
 
 
+async def test_looking_at_a_store_tells_its_age_and_changes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    assert await Store.look("", folder) == "new"
+    assert not folder.exists()
+    opened = await Sqlite.open(folder / FILE_NAME)
+    await opened.close()
+    assert await Store.look("", folder) == "new"
+    store = await Store.open("", folder)
+    with pytest.raises(StoreUnavailableError) as busy:
+        await Store.look("", folder)
+    assert busy.value.reason is Reason.IN_USE
+    await store.close()
+    assert await Store.look("", folder) == "current"
+
+
 async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     database = await Sqlite.open(tmp_path / FILE_NAME)
     await database.write(schema.upgrade)

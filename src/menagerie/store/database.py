@@ -58,6 +58,25 @@ class Store:
             raise failure.at(place) from failure
         return cls(database, instance)
 
+    @staticmethod
+    async def look(url: str, data: Path) -> schema.Age:
+        """How the store that `open` would open stands to this version of the service; changes nothing in it.
+
+        Raises as `open` does, with `in_use` where a service has it open.
+        """
+        address = _parse(url, data)
+        in_file = address.get_backend_name() == "sqlite"
+        if in_file and not await asyncio.to_thread(Path(address.database or "").exists):
+            return "new"
+        try:
+            database = await _open(address)
+            try:
+                return await database.read(schema.age)
+            finally:
+                await database.close()
+        except StoreUnavailableError as failure:
+            raise failure.at(_place(address)) from failure
+
     async def close(self) -> None:
         """Write what waits, and let go of the database. The second time it does nothing."""
         if self._watch is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
 from sqlalchemy import Connection, text
@@ -19,6 +19,8 @@ HEAD: Final = "0001"
 """The newest step in `migrations/versions`; known here so that an up-to-date database needs no Alembic."""
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
+Age = Literal["new", "older", "current"]
+"""`new`: there are no tables of ours yet; `older`: the next start brings them up to date."""
 UPGRADE_LOCK: Final = 0x6D656E61
 """The PostgreSQL advisory lock under which one service at a time changes the tables."""
 
@@ -30,20 +32,34 @@ def upgrade(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": UPGRADE_LOCK})
-    found = _version(connection)
-    if found == HEAD:
+    if age(connection) == "current":
         return
 
     from alembic import command
+
+    found = _version(connection)
+    command.upgrade(alembic_configuration(connection), HEAD)
+    log.info("store_upgraded", version=HEAD, was=found)
+
+
+def age(connection: Connection) -> Age:
+    """How the tables stand to those that we know; changes nothing. Raises as `upgrade` does."""
+    found = _version(connection)
+    if found is None:
+        return "new"
+    if found == HEAD:
+        return "current"
+
     from alembic.script import ScriptDirectory
 
-    configuration = alembic_configuration(connection)
-    known = {step.revision for step in ScriptDirectory.from_config(configuration).walk_revisions()}
-    if found is not None and found not in known:
+    known = {
+        step.revision
+        for step in ScriptDirectory.from_config(alembic_configuration(connection)).walk_revisions()
+    }
+    if found not in known:
         log.error("store_is_newer", version=found, known=HEAD)
         raise StoreUnavailableError(Reason.NEWER)
-    command.upgrade(configuration, HEAD)
-    log.info("store_upgraded", version=HEAD, was=found)
+    return "older"
 
 
 def alembic_configuration(connection: Connection) -> Config:
