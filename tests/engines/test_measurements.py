@@ -63,7 +63,7 @@ def test_an_estimate_is_raised_to_what_was_seen(kept: Measurements, weights: Pat
 def test_a_correction_is_never_below_what_was_measured(
     estimate: int, cache: int, seen: list[int], failures: int
 ) -> None:
-    kept = Measurements(Path("/nowhere/measurements.json"))
+    kept = Measurements()
     load = load_of("/nowhere.gguf", estimate + cache, cache_mib=cache)
     for mib in seen:
         kept.note_loaded(load, 1.0, mib)

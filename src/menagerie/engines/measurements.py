@@ -64,12 +64,12 @@ class _Content(msgspec.Struct):
 
 
 class Measurements:
-    """The facts of one service, kept in `file`. A file that is missing or broken is an empty one."""
+    """The facts of one service, kept in `file`, or nowhere. A file that is missing or broken is an empty one."""
 
-    def __init__(self, file: Path, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, file: Path | None = None, now: Callable[[], float] = time.time) -> None:
         self._file = file
         self._now = now
-        self._content = _read(file)
+        self._content = _read(file) if file else _Content()
         self._changed = False
 
     def correct(self, load: Load) -> Load:
@@ -154,7 +154,7 @@ class Measurements:
 
     def save(self) -> None:
         """Write what has changed since the last time. Blocks; a folder that cannot be written to is logged."""
-        if not self._changed:
+        if not self._changed or self._file is None:
             return
         self._changed = False
         try:
