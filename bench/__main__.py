@@ -8,10 +8,10 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import measures, processes
+from bench import drafting, measures, processes
 from bench.measures import Figure
 
-NAMES = ("streaming", "first_frame", "idle_sockets", "throughput", "second_turn", "start_up")
+NAMES = ("streaming", "first_frame", "idle_sockets", "throughput", "second_turn", "start_up", "drafting")
 
 
 def default_model() -> Path:
@@ -36,6 +36,7 @@ async def measure(names: list[str], model: Path, repeats: int) -> list[Figure]:
         "throughput": lambda: measures.throughput(model, repeats),
         "second_turn": lambda: measures.second_turn(model, repeats),
         "start_up": lambda: measures.start_up(model, repeats),
+        "drafting": lambda: drafting.drafting(model, repeats),
     }
     figures: list[Figure] = []
     for name in names:

@@ -63,20 +63,23 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def engine(model: Path, *, slots: int, fixed_length: bool = True) -> AsyncGenerator[Engine, None]:
+async def engine(
+    model: Path, *, slots: int, fixed_length: bool = True, draft: int = 0, threads: int | None = None
+) -> AsyncGenerator[Engine, None]:
     """llama.cpp's server on the model, exactly as the service runs it, on a Unix socket too, with answers that do
-    not stop before the asked length."""
+    not stop before the asked length. It has a thread for each core unless told otherwise."""
     load = Load(
         model=str(model),
         alias="bench",
         context=slots * 1024,
         window=4096,
         slots=slots,
-        threads=psutil.cpu_count(logical=False) or 1,
+        threads=threads or psutil.cpu_count(logical=False) or 1,
         gpu_layers=-1,
         flash_attention="auto",
         cache_mib=256,
         memory=(0,),
+        draft=draft,
         fixed_length=fixed_length,
     )
     key = secrets.token_urlsafe(16)
