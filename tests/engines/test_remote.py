@@ -244,15 +244,27 @@ async def test_a_cancelled_turn_gives_back_its_slot_or_its_place() -> None:
 async def test_a_slot_that_comes_as_its_turn_is_cancelled_is_not_lost() -> None:
     peer = Peer(Gate())
     async with engine_at(peer, slots=1) as engine:
-        running, waiting = [asyncio.create_task(ask(engine)) for _ in range(2)]
-        await until(lambda: peer.running)
-        running.cancel()
-        await asyncio.wait({running})
-        waiting.cancel()  # its slot has been dealt to it, and it has not run since
+        running = engine.chat(ASK)
+        await anext(running)
+        waiting = asyncio.create_task(ask(engine))
+        await until(lambda: engine._waiters)
+        await running.aclose()
+        assert engine.running == 1  # dealt to the one that waits, and it has not run since
+        waiting.cancel()
         await asyncio.wait({waiting})
         peer.chat = WELL
         async with asyncio.timeout(2):
             assert await ask(engine) == "well"
+
+
+async def test_a_busy_address_is_spared_while_another_is_free() -> None:
+    one, two = Peer(Gate()), Peer()
+    async with engine_at(one, two) as engine:
+        chunks = engine.chat(ASK)
+        await anext(chunks)
+        assert [await ask(engine) for _ in range(3)] == ["well"] * 3
+        assert (one.chats, two.chats) == (1, 3)
+        await chunks.aclose()
 
 
 async def test_closing_the_generator_stops_the_work_there() -> None:
@@ -303,6 +315,26 @@ async def test_an_address_that_is_gone_is_found_out_by_no_turn() -> None:
         await one.leave()
         assert [await ask(engine) for _ in range(8)] == ["well"] * 8
         assert engine.healthy_addresses == 1
+
+
+@pytest.mark.usefixtures("_unwatched")
+async def test_a_whole_answer_between_failures_keeps_an_address_in() -> None:
+    one, two = Peer(), Peer()
+    async with engine_at(one, two) as engine:
+        for wire in (SICK["500"], SICK["500"], WELL) * 3:
+            one.chat, before = wire, one.chats
+            while one.chats == before:
+                assert await ask(engine) == "well"
+        assert engine.healthy_addresses == 2
+
+
+async def test_after_a_failure_the_address_is_asked_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_IDLE_S", 60.0)
+    one, two = Peer(), Peer()
+    async with engine_at(one, two) as engine:
+        await one.leave()
+        assert [await ask(engine) for _ in range(2)] == ["well"] * 2
+        await until(lambda: engine.healthy_addresses == 1)
 
 
 @pytest.mark.usefixtures("_unwatched")
@@ -501,6 +533,15 @@ async def test_the_template_of_an_engine_that_comes_later_is_asked_then() -> Non
     await peer.leave()
 
 
+async def test_embeddings_are_balanced_and_fail_over_as_answers_do() -> None:
+    one, two = Peer(), Peer()
+    one.small = reply(500)
+    two.small = reply(200, b'{"data": [{"index": 0, "embedding": [0.5, 1.0]}]}')
+    async with engine_at(one, two) as engine:
+        assert [await engine.embed(["text"]) for _ in range(3)] == [[[0.5, 1.0]]] * 3
+        assert engine.running == 0
+
+
 async def test_closing_ends_what_runs_and_what_waits_and_every_look() -> None:
     peer = Peer(Gate())
     async with engine_at(peer, slots=1) as engine:
@@ -517,9 +558,10 @@ async def test_closing_ends_what_runs_and_what_waits_and_every_look() -> None:
 async def test_texts_that_come_again_are_counted_once() -> None:
     peer = Peer()
     async with engine_at(peer) as engine:
-        assert await engine.count("abc" * 10) == 10
+        peer.small = reply(200, b'{"tokens": [1, 2, 3]}')
+        assert await engine.count("one two three") == 3
         asked = len(peer.heads)
-        assert await engine.count("abc" * 10) == 10
+        assert await engine.count("one two three") == 3
         assert len(peer.heads) == asked
 
 

@@ -87,7 +87,6 @@ class Breaker:
             self._rests_until = max(self._rests_until, now + rest)
             self._open = True
             self._openings += 1
-            self._era += 1
             self._trial = None
 
     def asked_to_rest(self, attempt: int, now: float, seconds: float) -> None:

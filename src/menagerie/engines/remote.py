@@ -8,7 +8,7 @@ import hashlib
 import math
 import random
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from typing import Final, Self, TypeVar
 
 import structlog
@@ -133,6 +133,13 @@ class RemoteEngine:
         if len(self._counts) > _COUNTED_TEXTS:
             self._counts.popitem(last=False)
         return tokens
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """The vector of each of `texts`; see `HttpEngine.embed`. Takes a slot."""
+        attempt, vectors = await self._somewhere(lambda client: client.embed(texts), None)
+        self._answered(attempt)
+        self._release(attempt)
+        return vectors
 
     async def close(self, *, at_once: bool = False) -> None:
         """Hang up everywhere: running requests and those that wait end with `engine.lost`, at once in any case."""
