@@ -32,6 +32,7 @@ class Running(msgspec.Struct):
 
     user: str
     tokens: int
+    batch: bool
     at: float
     crowd_at: float
 
@@ -53,6 +54,8 @@ class Place:
         self.load_s = 1.0
         self.loads = 0
         self.began_at = self.ready_at = self.last_used = 0.0
+        self.left_at = -math.inf
+        """When it last had to leave for others."""
         self.rests_until = 0.0
         self.due_at = math.inf
         """When the swap that it waits for is worth its harm."""
@@ -62,7 +65,9 @@ class Place:
         self.closed_for: Place | None = None
         """For whom it has to leave; until then it takes no more requests."""
         self.chosen_form: int | None = None
-        """In which form it is loaded once those have left that had to."""
+        """In which form it is loaded once those have left that have to."""
+        self.chosen_as = 0
+        """The order in which forms were chosen."""
         self.comes_back = False
         """Had to leave, and is loaded again, smaller, when there is room."""
         self._tokens = 0
@@ -71,6 +76,17 @@ class Place:
         self._crowd = 0.0
         self._crowd_at = 0.0
         self._outlook: tuple[float, list[float]] | None = None
+        self._order: dict[int, int] | None = None
+
+    @property
+    def asked_since(self) -> float:
+        """Since when its line stands still where it is absent: a line that has had its turn begins anew."""
+        return max(self.queue.oldest_at, self.left_at)
+
+    @property
+    def urgent_since(self) -> float:
+        """The same for those who need not come after others: a batch's time has to have come first."""
+        return max(self.queue.urgent_at, self.left_at)
 
     @property
     def slots(self) -> int:
@@ -89,19 +105,26 @@ class Place:
 
     # What happens
 
-    def arrived(self, now: float) -> None:
-        """A request has come."""
+    def add(self, number: int, user: str, tokens: int, batch: bool, now: float) -> None:
+        """A request has come, and waits."""
+        self.queue.add(number, user, tokens, batch, now)
         self._arrivals = self._arrivals * _faded(now - self._arrivals_at) + 1
         self._arrivals_at = self.last_used = now
-        self._outlook = None
+        self._changed()
+
+    def promote(self, now: float) -> None:
+        """Let the batches that have waited for long enough go with people."""
+        if now >= self.queue.next_promotion:
+            self.queue.promote(now)
+            self._order = None
 
     def grant(self, now: float) -> None:
         """The head of the queue may generate."""
         self._count_crowd(now)
         head = self.queue.grant()
-        self.running[head.id] = Running(head.user, head.tokens, now, self._crowd)
+        self.running[head.id] = Running(head.user, head.tokens, head.batch, now, self._crowd)
         self._tokens += head.tokens
-        self._outlook = None
+        self._changed()
 
     def adjust(self, request: int, tokens: int) -> None:
         """A granted request needs so many tokens."""
@@ -117,7 +140,7 @@ class Place:
             return
         self._count_crowd(now)
         del self.running[request]
-        self.queue.left(running.user)
+        self.queue.left(running.user, running.batch)
         self._tokens -= running.tokens
         held = now - running.at
         if held > 0:
@@ -127,11 +150,8 @@ class Place:
 
     def give_up(self, request: int) -> None:
         """A waiting request waits no longer."""
-        for waiting in self.queue:
-            if waiting.id == request:
-                self.queue.give_up(waiting)
-                break
-        self._outlook = None
+        self.queue.give_up(request)
+        self._changed()
 
     def begin(self, form: int, now: float) -> None:
         """A load begins."""
@@ -183,7 +203,9 @@ class Place:
 
     def position(self, request: int) -> int:
         """A waiting request's place, from 1; 0 for one that does not wait."""
-        return next((number for number, one in enumerate(self.queue, 1) if one.id == request), 0)
+        if self._order is None:
+            self._order = {one.id: number for number, one in enumerate(self.queue, 1)}
+        return self._order.get(request, 0)
 
     def outlook(self, now: float) -> list[float]:
         """The expected waits of those who wait, in their order, once it is ready; kept for a moment."""
@@ -202,6 +224,9 @@ class Place:
         """Seconds until each running turn is likely to have ended."""
         hold = self.holds.expected_s(len(self.running))
         return [max(hold - (now - one.at), hold / 10) for one in self.running.values()]
+
+    def _changed(self) -> None:
+        self._outlook = self._order = None
 
     def _count_crowd(self, now: float) -> None:
         """The integral of the number of running turns over time, for their mean while one ran."""

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -30,6 +31,8 @@ from menagerie.engines.room import Memory, choose, fits, less, nothing, plus
 from menagerie.engines.rules import Rules
 
 Key = Hashable
+
+_OUTLOOK_KEPT_S: Final = 0.25
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -83,8 +86,9 @@ class Scheduler:
         self.hits = self.misses = self.loads = self.evictions = self.failures = 0
         self._where: dict[int, Place] = {}
         self._refusals: list[Refuse] = []
-        self._next_request = 0
+        self._next_request = self._next_choice = 0
         self._stopping = ""
+        self._ready_in: dict[Key, tuple[float, float]] = {}
 
     # What happens
 
@@ -117,14 +121,13 @@ class Scheduler:
         """A request for `tokens` of the engine's pool. Returns its number; raises `NotLetIn`: what `stop`
         was told, `too_large` and `too_long` with the figures, `set_aside`, `full`."""
         place = self.places[key]
-        self._check(place, user, tokens, now)
+        self._check(place, user, tokens, now, batch=batch)
         number = self._next_request = self._next_request + 1
-        place.arrived(now)
         if place.state == "ready":
             self.hits += 1
         else:
             self.misses += 1
-        place.queue.add(number, user, tokens, batch, now)
+        place.add(number, user, tokens, batch, now)
         self._where[number] = place
         return number
 
@@ -153,16 +156,20 @@ class Scheduler:
             return
         place.short_of_memory = False
         self._count_failure(place, now, code)
-        for waiting in list(place.queue):
-            self._refuse(waiting.id, code)
+        self._refuse_all(place, code)
+
+    def lost(self, key: Key) -> None:
+        """A loaded engine ends by itself, or has to be ended because it hung; `died` will tell that it has."""
+        self.places[key].state = "leaving"
 
     def died(self, key: Key, now: float, code: str) -> None:
-        """A loaded engine has ended by itself, or had to be ended because it hung."""
+        """An engine that was lost is gone, and its memory is free."""
         place = self.places[key]
-        if now - place.ready_at > self.rules.lived_well_s:
-            place.failures = 0
+        self._forgive(place, now)
         place.absent()
         self._count_failure(place, now, code)
+        if self._is_set_aside(place):
+            self._refuse_all(place, code)
 
     def ended(self, key: Key) -> None:
         """The engine has been ended as asked, and its memory is free."""
@@ -177,26 +184,25 @@ class Scheduler:
         """Let nobody in any more, and refuse those who wait."""
         self._stopping = why
         for place in self.places.values():
-            for waiting in list(place.queue):
-                self._refuse(waiting.id, why)
+            self._refuse_all(place, why)
 
     # What to do
 
     def decide(self, now: float) -> list[Action]:
         """What is to be done now. The actions count as begun."""
-        actions: list[Action] = [*self._refusals]
-        self._refusals.clear()
-        actions += self._end_what_is_unused(now)
-        actions += self._make_room(now)
-        actions += self._grant(now)
-        return actions
+        actions = [*self._end_what_is_unused(now), *self._make_room(now), *self._grant(now)]
+        refusals, self._refusals = self._refusals, []
+        self._ready_in.clear()
+        return [*refusals, *actions]
 
     def next_look(self, now: float) -> float:
         """When to ask `decide` again, if nothing happens before; infinite where only an event can change anything."""
         looks = [math.inf]
         for place in self.places.values():
             if place.state == "absent" and len(place.queue):
-                looks += [place.rests_until, place.due_at, place.queue.oldest_at + self._patience(place)]
+                looks += [place.rests_until, place.due_at, place.urgent_since + self._patience(place)]
+            elif place.state == "absent" and (place.pinned or place.comes_back):
+                looks.append(place.rests_until)
             elif place.idle and place.idle_after_s is not None and not place.pinned:
                 looks.append(place.last_used + place.idle_after_s)
             if place.state == "ready":
@@ -239,11 +245,14 @@ class Scheduler:
         position = place.position(request) if place else 0
         if place is None or not position:
             return 0.0
-        return self._until_ready(place, now) + place.outlook(now)[position - 1]
+        at, ready_in = self._ready_in.get(place.key, (-math.inf, 0.0))
+        if now - at > _OUTLOOK_KEPT_S:
+            at, ready_in = self._ready_in[place.key] = now, self._until_ready(place, now)
+        return max(0.0, ready_in - (now - at)) + place.outlook(now)[position - 1]
 
     # How
 
-    def _check(self, place: Place, user: str, tokens: int, now: float) -> None:
+    def _check(self, place: Place, user: str, tokens: int, now: float, *, batch: bool) -> None:
         if self._stopping:
             raise NotLetIn(self._stopping)
         pool = min((form.tokens for form in place.forms if form.tokens is not None), default=None)
@@ -257,26 +266,36 @@ class Scheduler:
             place.state == "ready"
             and place.closed_for is None
             and not len(place.queue)
-            and place.has_room(tokens, batch=False)
+            and place.has_room(tokens, batch=batch)
         ):
             return
-        mine = sum(waiting.user == user for other in self.places.values() for waiting in other.queue)
-        if self.waiting >= self.rules.queue_length or mine > self.rules.queue_length // 2:
+        mine = sum(other.queue.waits_of(user) for other in self.places.values())
+        if self.waiting >= self.rules.queue_length or mine >= max(1, self.rules.queue_length // 2):
             raise NotLetIn("full", max(1.0, place.holds.expected_s(place.slots) / max(1, place.slots)))
 
     def _check_size(self, place: Place) -> None:
         """Whether the engine could be loaded if everything left that can."""
-        pinned = [other.reserved for other in self.places.values() if other.pinned and other is not place]
-        most = self.budgets if place.pinned else less(self.budgets, pinned)
-        smallest = place.forms[-1].memory
-        if not fits(smallest, most):
-            short = next(i for i, need in enumerate(smallest) if need > most[i])
-            raise NotLetIn("too_large", needed=smallest[short], budget=most[short])
+        most = self._most(place)
+        if self._least(place, most) is None:
+            smallest = place.forms[-1].memory
+            short = next(i for i, need in enumerate(smallest) if need > max(most[i], 0))
+            raise NotLetIn("too_large", needed=smallest[short], budget=max(most[short], 0))
 
-    def _refuse(self, request: int, code: str) -> None:
-        place = self._where.pop(request)
-        place.give_up(request)
-        self._refusals.append(Refuse(request, code))
+    def _most(self, place: Place) -> Memory:
+        """What the engine can have if everything leaves that can."""
+        if place.pinned:
+            return self.budgets
+        return less(self.budgets, [other.reserved for other in self.places.values() if other.pinned])
+
+    def _least(self, place: Place, most: Memory) -> Memory | None:
+        """What the smallest form takes that fits into `most`."""
+        return next((form.memory for form in reversed(place.forms) if fits(form.memory, most)), None)
+
+    def _refuse_all(self, place: Place, code: str) -> None:
+        for waiting in list(place.queue):
+            del self._where[waiting.id]
+            place.give_up(waiting.id)
+            self._refusals.append(Refuse(waiting.id, code))
 
     def _count_failure(self, place: Place, now: float, code: str) -> None:
         self.failures += 1
@@ -284,39 +303,46 @@ class Scheduler:
         place.failure = code
         place.rests_until = now + self.rules.rest_s(place.failures)
 
+    def _forgive(self, place: Place, now: float) -> None:
+        """Failures count in a row: an engine that has lived well begins anew."""
+        if now - place.ready_at > self.rules.lived_well_s:
+            place.failures = 0
+
     def _is_set_aside(self, place: Place) -> bool:
         return place.failures > len(self.rules.rests_s)
 
     def _grant(self, now: float) -> list[Action]:
         grants: list[Action] = []
         for place in self.places.values():
-            place.queue.promote(now)
+            place.promote(now)
             if place.state != "ready" or place.closed_for:
                 continue
-            while (head := place.queue.head) and place.has_room(
-                head.tokens, batch=not place.queue.promoted(head)
-            ):
+            while (head := place.queue.head) and place.has_room(head.tokens, batch=place.queue.head_yields):
                 place.grant(now)
                 grants.append(Grant(head.id))
         return grants
 
     def _end_what_is_unused(self, now: float) -> list[Action]:
-        over = any(taken > budget for taken, budget in zip(self._taken(), self.budgets, strict=True))
-        unused = [
-            (place, "idle")
-            for place in self.places.values()
-            if place.idle
-            and not place.pinned
-            and place.idle_after_s is not None
-            and now - place.last_used >= place.idle_after_s
+        idle = [place for place in self.places.values() if place.idle and not place.pinned]
+        actions = [
+            self._end(place, "idle", now)
+            for place in idle
+            if place.idle_after_s is not None and now >= place.last_used + place.idle_after_s
         ]
-        if over and not unused:  # an engine has grown beyond what was expected of it
-            idle = [one for one in self.places.values() if one.idle and any(one.reserved) and not one.pinned]
-            unused = [(place, "evicted") for place in sorted(idle, key=lambda one: one.worth(now))[:1]]
-        return [self._end(place, reason) for place, reason in unused]
+        stays = less(self.budgets, [one.reserved for one in self.places.values() if one.state != "leaving"])
+        if min(stays, default=0) >= 0:
+            return actions
+        for place in sorted(idle, key=lambda one: one.worth(now)):  # one has grown beyond what was expected
+            if place.idle and any(
+                there < 0 < taken for there, taken in zip(stays, place.reserved, strict=True)
+            ):
+                actions.append(self._end(place, "evicted", now))
+                stays = plus(stays, [place.reserved])
+        return actions
 
-    def _end(self, place: Place, reason: str) -> Action:
-        place.state = "leaving"
+    def _end(self, place: Place, reason: str, now: float) -> Action:
+        self._forgive(place, now)
+        place.state, place.left_at = "leaving", now
         if reason in {"evicted", "shrunk"}:
             self.evictions += 1
         return End(place.key, reason)
@@ -326,8 +352,9 @@ class Scheduler:
         return Start(place.key, form)
 
     def _make_room(self, now: float) -> list[Action]:
-        """Start what waits, who waits longest first; end what has to leave for it. What is free is kept for those
-        whose time has come, and what is left may be taken by whoever fits."""
+        """Start what waits, and end what has to leave for it. Those whose time has come go first, and what they need
+        is kept for them though they cannot have it yet; then those for whom others leave; then everybody else.
+        What is left may be taken by whoever fits."""
         actions: list[Action] = []
         was_closed = {place.key: place.closed_for for place in self.places.values()}
         for place in self.places.values():
@@ -336,25 +363,41 @@ class Scheduler:
                 place.chosen_form = None
         free = less(self.budgets, [self._taken()])
         later = plus(free, [one.reserved for one in self.places.values() if one.state == "leaving"])
-        for place in sorted(self._wanting(now), key=lambda one: one.queue.oldest_at):
+        for place in sorted(self._wanting(now), key=lambda one: self._rank(one, now)):
             chosen = choose(place, self.places.values(), later, now, self.rules, was_closed)
             if chosen is None:
+                least = self._least(place, self._most(place))
+                if least is None:
+                    self._refuse_all(place, "too_large")
+                elif self._is_urgent(place, now):
+                    free, later = less(free, [least]), less(later, [least])
                 continue
             form, leaving = chosen
             memory = place.forms[form].memory
             for other in leaving:
                 other.closed_for = place
-                place.chosen_form = form
                 later = plus(later, [other.reserved])
                 if not other.running:
                     other.comes_back = other.smallest_beside(less(later, [memory]))
-                    actions.append(self._end(other, "shrunk" if other.comes_back else "evicted"))
+                    reason = "shrunk" if other.comes_back else "evicted"
+                    actions.append(self._end(other, reason, now))
             if not leaving and fits(memory, free):
                 actions.append(self._start(place, form, now))
+            elif place.chosen_form is None:
+                self._next_choice = place.chosen_as = self._next_choice + 1
+            place.chosen_form = form if place.state == "absent" else None
             free, later = less(free, [memory]), less(later, [memory])
         if not any(len(place.queue) for place in self.places.values() if place.state == "absent"):
             actions += self._bring_back(free, now)
         return actions
+
+    def _is_urgent(self, place: Place, now: float) -> bool:
+        return now >= place.urgent_since + self._patience(place)
+
+    def _rank(self, place: Place, now: float) -> tuple[int, float]:
+        if self._is_urgent(place, now):
+            return 0, place.urgent_since
+        return (2, place.urgent_since) if place.chosen_form is None else (1, place.chosen_as)
 
     def _wanting(self, now: float) -> Iterable[Place]:
         for place in self.places.values():
@@ -362,7 +405,9 @@ class Scheduler:
                 yield place
 
     def _bring_back(self, free: Memory, now: float) -> list[Action]:
-        """Load what is pinned, and, smaller, what had to leave for another and fits beside it."""
+        """Load what is pinned, and, smaller, what had to leave for another and fits beside it: one after another."""
+        if self._stopping or any(place.state == "loading" for place in self.places.values()):
+            return []
         for place in self.places.values():
             if place.state != "absent" or place.rests_until > now or not (place.comes_back or place.pinned):
                 continue
@@ -386,11 +431,11 @@ class Scheduler:
         if (other := place.closed_for) is not None:
             there = other.load_s + self.rules.stay_s(other.load_s)
             return max(place.remaining_s(now), default=0.0) + there + place.load_s
-        older = [one for one in self._wanting(now) if one.queue.oldest_at < place.queue.oldest_at]
+        older = [one for one in self._wanting(now) if one.urgent_since < place.urgent_since]
         before = sum(one.load_s + self.rules.stay_s(one.load_s) for one in older)
         if place.due_at < math.inf:
             return max(0.0, place.due_at - now) + before + place.load_s
-        due = place.queue.oldest_at + self._patience(place)
+        due = place.urgent_since + self._patience(place)
         busy = [one for one in self.places.values() if one.state == "ready" and one.running]
         drain = min((max(one.remaining_s(now)) for one in busy), default=0.0)
         return max(0.0, due - now) + drain + before + place.load_s

@@ -35,7 +35,7 @@ def choose(
     if place.chosen_form is not None and fits(place.forms[place.chosen_form].memory, free):
         return place.chosen_form, []
     return (
-        _whole(place, free, [one for one in others if one.idle and now - one.last_used > rules.stale_s], now)
+        _whole(place, free, [one for one in others if one.idle and now >= one.last_used + rules.stale_s], now)
         or _in_place_of_idle(place, free, [one for one in others if one.idle], now, rules)
         or _smaller(place, free)
         or _in_place_of_busy(place, free, others, now, rules, closed)
@@ -65,7 +65,7 @@ def _in_place_of_idle(
     if swap is None:
         return None
     harm = max((one.harm(now, place.load_s + one.load_s) for one in swap[1]), default=0.0)
-    place.due_at = place.queue.oldest_at + min(rules.patience_s(place.load_s), harm / len(place.queue))
+    place.due_at = place.asked_since + min(rules.patience_s(place.load_s), harm / len(place.queue))
     return swap if now >= place.due_at or place.short_of_memory else None
 
 
@@ -81,11 +81,14 @@ def _in_place_of_busy(
     rules: Rules,
     closed: Mapping[Hashable, Place | None],
 ) -> Choice | None:
-    if now < place.queue.oldest_at + rules.patience_s(place.load_s):
+    if now < place.urgent_since + rules.patience_s(place.load_s):
         return None
     stayed = [one for one in others if one.idle or now >= one.ready_at + rules.stay_s(one.load_s)]
     before = [one for one in stayed if closed.get(one.key) is place]
-    return _swap(place, free, before, now) or _swap(place, free, stayed, now)
+    at_once = [one for one in stayed if not one.running]
+    return (
+        _swap(place, free, at_once, now) or _swap(place, free, before, now) or _swap(place, free, stayed, now)
+    )
 
 
 def _may_leave(one: Place, wanted: Place) -> bool:
@@ -111,8 +114,8 @@ def _swap(place: Place, free: Memory, others: list[Place], now: float) -> Choice
 def _least_worth(need: Memory, free: Memory, others: Iterable[Place], now: float) -> list[Place] | None:
     """Those of least worth that have to leave so that `need` fits; None where all together are not enough."""
     leaving: list[Place] = []
-    for one in sorted(others, key=lambda other: other.worth(now)):
-        short = [wanted > there for wanted, there in zip(need, free, strict=True)]
+    for one in sorted(others, key=lambda other: (other.worth(now), other.last_used)):
+        short = [wanted > max(there, 0) for wanted, there in zip(need, free, strict=True)]
         if any(is_short and taken for is_short, taken in zip(short, one.reserved, strict=True)):
             leaving.append(one)
             free = plus(free, [one.reserved])
@@ -127,8 +130,8 @@ def _least_worth(need: Memory, free: Memory, others: Iterable[Place], now: float
 
 
 def fits(need: Memory, free: Memory) -> bool:
-    """Whether `need` is there on every device."""
-    return all(wanted <= there for wanted, there in zip(need, free, strict=True))
+    """Whether `need` is there on every device, nothing being there even where less than nothing is free."""
+    return all(wanted <= max(there, 0) for wanted, there in zip(need, free, strict=True))
 
 
 def nothing(like: Memory) -> Memory:

@@ -39,6 +39,6 @@ class Rules(msgspec.Struct, frozen=True):
         return min(self.set_aside_s * float(2 ** (failures - len(self.rests_s) - 1)), 10 * self.set_aside_s)
 
     def longest_wait_s(self, engines: int, turn_s: float, load_s: float) -> float:
-        """The bound on the wait of the request that has waited longest for its model: with so many engines, turns of
-        `turn_s` at most, and `load_s` for an end and a load at most."""
-        return self.most_patience_s + 2 * engines * (self.most_stay_s + turn_s + load_s)
+        """The bound on how long the line for one engine stands still: with so many engines, turns of `turn_s` at
+        most, and `load_s` for an end and a load at most."""
+        return self.most_patience_s + load_s + turn_s + engines * (self.most_stay_s + turn_s + load_s)
