@@ -134,7 +134,7 @@ def _parser(language: Language) -> argparse.ArgumentParser:
         "--install-engine",
         nargs="?",
         choices=BACKENDS,
-        const="",
+        const=True,
         metavar="|".join(BACKENDS),
         help=said("doctor.install"),
     )

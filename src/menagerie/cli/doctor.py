@@ -6,23 +6,26 @@ import asyncio
 import errno
 import os
 import platform
+import shlex
 import shutil
 import socket
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import psutil
 
 from menagerie import __version__
 from menagerie.app import listen
+from menagerie.cli import engine_findings, wheels
 from menagerie.cli.columns import columns
-from menagerie.cli.exits import Exit, wanted_settings
+from menagerie.cli.engine_findings import Finding
+from menagerie.cli.exits import CommandError, Exit, wanted_settings
 from menagerie.cli.models import models_folder
 from menagerie.cli.personas import wanted_personas
 from menagerie.cli.serve import address_problem
 from menagerie.core.errors import MenagerieError
+from menagerie.engines.devices import ask_library, look
 from menagerie.locales import Language, text
 from menagerie.models.catalogue import Catalogue
 from menagerie.models.defaults import default_wish
@@ -31,27 +34,26 @@ from menagerie.settings import Settings
 from menagerie.store.database import Store
 from menagerie.store.failures import Reason, StoreUnavailableError
 
-State = Literal["ok", "note", "bad"]
-Finding = tuple[State, str, str]
-"""How it is, the key `cli.doctor.<key>` of what was looked at, and what was seen."""
-
 SMALL_MEMORY = 2 * 2**30
 
 
-def run(_arguments: Namespace, language: Language) -> int:
-    """Print every finding. The status is `Exit.FAILED` where one of them keeps the service from answering."""
+def run(arguments: Namespace, language: Language) -> int:
+    """Print every finding, or install a build of the engine. The status is `Exit.FAILED` where something keeps the
+    service from answering, or nothing was installed."""
     settings = wanted_settings(language)
+    if arguments.install_engine is not None:
+        wanted = None if arguments.install_engine is True else arguments.install_engine
+        return _install(wanted, settings, language)
     personas = wanted_personas(settings, language)
-    looks: list[Callable[[Settings, Language], Iterator[Finding]]] = [
-        _machine,
-        _devices,
-        _data,
-        _port,
-        _model,
-        _store,
+    found = look(skip_hopeless=False)
+    findings: list[Finding] = [
+        *_machine(settings, language),
+        *engine_findings.devices(found, settings, language),
+        *engine_findings.engine(found, language),
+        *engine_findings.build(found, wheels.look(), settings, language),
+        *(finding for one in (_data, _port, _model, _store) for finding in one(settings, language)),
+        ("ok", "personas", str(len(personas.all()))),
     ]
-    findings: list[Finding] = [finding for look in looks for finding in look(settings, language)]
-    findings.append(("ok", "personas", str(len(personas.all()))))
     print(
         columns(
             [
@@ -61,6 +63,26 @@ def run(_arguments: Namespace, language: Language) -> int:
         )
     )
     return Exit.FAILED if any(state == "bad" for state, _, _ in findings) else Exit.DONE
+
+
+def _install(wanted: wheels.Backend | None, settings: Settings, language: Language) -> int:
+    """Install the build that fits, or that of the back end `wanted`, and see whether it works."""
+    build = wheels.fitting(wheels.look(), wanted)
+    words = wheels.command(build, settings.engine_index)
+    if words is None:
+        raise CommandError(Exit.FAILED, [text("cli.doctor.no_installer", language)])
+    if build.name and not settings.engine_index:
+        known = text("cli.doctor.index_unknown", language, documentation=wheels.documentation())
+        raise CommandError(Exit.USAGE, [known])
+    print(shlex.join(words), flush=True)
+    if not wheels.install(words):
+        raise CommandError(Exit.FAILED, [text("cli.doctor.install_failed", language)])
+    report = ask_library()
+    if report.failure:
+        raise CommandError(Exit.FAILED, [text(f"cli.doctor.engine_{report.failure}", language)])
+    backends = ", ".join(report.backends)
+    print(text("cli.doctor.installed", language, version=report.version, backends=backends))
+    return Exit.DONE
 
 
 def _machine(_settings: Settings, language: Language) -> Iterator[Finding]:
@@ -79,22 +101,6 @@ def _machine(_settings: Settings, language: Language) -> Iterator[Finding]:
         whole=size_text(memory.total, language),
     )
     yield "ok" if memory.available >= SMALL_MEMORY else "note", "memory", seen
-
-
-def _devices(_settings: Settings, language: Language) -> Iterator[Finding]:
-    try:
-        import xllamacpp
-
-        devices = [
-            f"{device['description'] or device['name']} ({size_text(device['memory_total'], language)})"
-            for device in xllamacpp.get_device_info()
-            if device["name"] != "CPU"
-        ]
-    except (ImportError, RuntimeError, OSError) as failure:
-        yield "bad", "engine", str(failure)
-        return
-    yield "ok", "engine", f"xllamacpp {xllamacpp.__version__}"
-    yield "ok", "devices", ", ".join(devices) or text("cli.doctor.devices_none", language)
 
 
 def _data(settings: Settings, language: Language) -> Iterator[Finding]:
@@ -149,20 +155,12 @@ def _model(settings: Settings, language: Language) -> Iterator[Finding]:
 
 
 def _store(settings: Settings, language: Language) -> Iterator[Finding]:
-    if not settings.database and not settings.data.is_dir():
-        yield "ok", "store", text("cli.doctor.store_new", language)
-        return
-
-    async def look() -> None:
-        store = await Store.open(settings.database, settings.data)
-        await store.close()
-
     try:
-        asyncio.run(look())
+        age = asyncio.run(Store.look(settings.database, settings.data))
     except StoreUnavailableError as failure:
         if failure.reason is Reason.IN_USE:  # as it should be while the service runs
             yield "note", "store", text("cli.doctor.store_in_use", language)
         else:
             yield "bad", "store", failure.message(language)
     else:
-        yield "ok", "store", text("cli.doctor.store_open", language)
+        yield "ok", "store", text(f"cli.doctor.store_{age}", language)
