@@ -55,6 +55,12 @@ def test_an_index_without_a_place_for_the_build_is_taken_as_it_is() -> None:
     assert wheels.address(Build("vulkan", "vulkan"), "").startswith("<")
 
 
+def test_a_password_in_the_address_of_the_index_is_not_shown() -> None:
+    shown = wheels.shown(["uv", "--index-url", "https://me:hush@mirror.example/cu132"])
+    assert "mirror.example/cu132" in shown
+    assert "hush" not in shown
+
+
 def test_the_ordinary_build_comes_from_the_ordinary_index() -> None:
     words = wheels.command(Build("cpu"), "https://mirror.example/{build}")
     assert words is not None

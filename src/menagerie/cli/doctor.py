@@ -6,7 +6,6 @@ import asyncio
 import errno
 import os
 import platform
-import shlex
 import shutil
 import socket
 from argparse import Namespace
@@ -74,7 +73,7 @@ def _install(wanted: wheels.Backend | None, settings: Settings, language: Langua
     if build.name and not settings.engine_index:
         known = text("cli.doctor.index_unknown", language, documentation=wheels.documentation())
         raise CommandError(Exit.USAGE, [known])
-    print(shlex.join(words), flush=True)
+    print(wheels.shown(words), flush=True)
     if not wheels.install(words):
         raise CommandError(Exit.FAILED, [text("cli.doctor.install_failed", language)])
     report = ask_library()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import Literal
 
@@ -62,7 +61,7 @@ def build(
     if words is None:
         yield "note", "build_command", text("cli.doctor.no_installer", language)
         return
-    yield "note", "build_command", shlex.join(words)
+    yield "note", "build_command", wheels.shown(words)
     if not settings.engine_index:
         where = text("cli.doctor.index_unknown", language, documentation=wheels.documentation())
         yield "note", "build_index", where

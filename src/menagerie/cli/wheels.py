@@ -10,6 +10,7 @@ import importlib.util
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from typing import Final, Literal
 import msgspec
 
 from menagerie.models.pip_settings import read_pip_settings
+from menagerie.settings_report import MASK
 
 Backend = Literal["cuda", "rocm", "vulkan", "metal", "cpu"]
 PACKAGE: Final = "xllamacpp"
@@ -105,6 +107,11 @@ def command(build: Build, index: str) -> list[str] | None:
     if build.name:
         words += ["--index-url", address(build, index)]
     return [*words, requirement()]
+
+
+def shown(words: Sequence[str]) -> str:
+    """A command for people to read: no password of an address."""
+    return shlex.join(re.sub(r"(?<=://)[^/@\s]+@", f"{MASK}@", word) for word in words)
 
 
 def address(build: Build, index: str) -> str:
