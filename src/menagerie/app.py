@@ -20,6 +20,7 @@ from menagerie import __version__
 from menagerie.conversation.turn import Turns
 from menagerie.core.errors import MenagerieError
 from menagerie.engines.engine import Limits
+from menagerie.engines.figures import Figures
 from menagerie.engines.plan import MIB, Device, Machine, memory_budget_mib
 from menagerie.engines.residency import Engines
 from menagerie.logs import configure_logging
@@ -32,7 +33,7 @@ from menagerie.store.database import Store
 from menagerie.web import errors
 from menagerie.web.guard import Guard
 from menagerie.web.listener import BoundedHttpProtocol, BoundedWebSocketProtocol
-from menagerie.web.routes import describe, docs, gpt, health, pages, toil
+from menagerie.web.routes import describe, docs, gpt, health, metrics, pages, platform, toil
 from menagerie.web.routes import socket as socket_routes
 from menagerie.web.services import Services
 
@@ -69,7 +70,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     errors.install(app)
-    for routes in (pages, docs, describe, gpt, toil, socket_routes, health):
+    for routes in (pages, docs, describe, gpt, toil, socket_routes, platform, metrics, health):
         app.include_router(routes.router)
     app.add_middleware(Guard, settings=services.settings)
     return app
@@ -92,7 +93,7 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         stack.push_async_callback(resolver.close)
         turns = Turns(settings, personas, resolver, engines, store)
         stack.push_async_callback(turns.close)
-        services = Services(settings, personas, catalogue, store, engines, turns, resolver)
+        services = Services(settings, personas, catalogue, store, engines, turns, resolver, Figures())
         for work in (personas.watch(), _preload(services)):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         _settle_garbage_collection()

@@ -26,9 +26,10 @@ from menagerie.personas.resolve import Description
 from menagerie.settings import Settings
 from menagerie.web import errors
 from menagerie.web.guard import Guard
-from menagerie.web.routes import describe, docs, gpt, pages, toil
+from menagerie.web.routes import describe, docs, gpt, pages, platform, toil
 from menagerie.web.routes import socket as socket_routes
 from menagerie.web.services import Services
+from tests.engines.overviews import SeenEngines, lively_figures
 
 PERSONAS: Final = {
     "beaver": {
@@ -137,6 +138,8 @@ class Stage:
         files.mkdir()
         (files / "10-stage.json").write_text(json.dumps(PERSONAS), encoding="utf-8")
         self.settings = Settings(data=folder / "data", personalities=(files,))
+        self.engines = SeenEngines()
+        self.figures = lively_figures(time.time())
         self.actors = Actors()
         self.actors.stage = self
         self._directory = PersonaDirectory((files,), self.settings)
@@ -188,12 +191,13 @@ class Stage:
             personas=self._directory,
             catalogue=cast("Any", None),
             store=cast("Any", None),
-            engines=cast("Any", None),
+            engines=cast("Any", self.engines),
             turns=cast("Any", self.actors),
             resolver=cast("Any", Models()),
+            figures=self.figures,
         )
         errors.install(app)
-        for routes in (pages, docs, describe, gpt, toil, socket_routes):
+        for routes in (pages, docs, describe, gpt, toil, platform, socket_routes):
             app.include_router(routes.router)
         return app
 

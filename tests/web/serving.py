@@ -18,6 +18,7 @@ from fastapi import APIRouter, FastAPI, WebSocket
 from menagerie.conversation.running import TurnRequest
 from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Token
 from menagerie.core.provenance import ModelFacts, Provenance
+from menagerie.engines.figures import Figures
 from menagerie.personas.directory import PersonaDirectory
 from menagerie.personas.resolve import Description
 from menagerie.settings import Settings
@@ -109,6 +110,7 @@ class Parts:
     resolver: DescribedModels = field(default_factory=DescribedModels)
     store: Any = None
     engines: Any = None
+    figures: Figures = field(default_factory=Figures)
     body_patience: float = 20.0
     routers: tuple[APIRouter, ...] = ()
 
@@ -133,6 +135,7 @@ def application(given: Parts) -> FastAPI:
         engines=given.engines,
         turns=cast("Any", given.turns),
         resolver=cast("Any", given.resolver),
+        figures=given.figures,
     )
     errors.install(app)
     for router in (gpt.router, toil.router, describe.router, health.router, *given.routers):

@@ -181,7 +181,7 @@ def test_no_text_of_the_pages_is_unused() -> None:
         for kind in ("templates", "static/js")
         for file in folder.joinpath(kind).iterdir()
     ) + Path(str(folder.joinpath("routes/pages.py"))).read_text(encoding="utf-8")
-    built = ("page.language.", "page.docs.where.", "page.live.about.", "page.live.queued")
+    built = ("page.language.", "page.docs.where.", "page.live.about.", "page.live.queued", "page.stats.")
 
     for language in LANGUAGES:
         for key in catalogue(language):

@@ -13,6 +13,7 @@ import structlog
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.engines.engine import Engine, Limits, State
+from menagerie.engines.overview import DeviceView, EngineView, Overview
 from menagerie.engines.plan import Load
 from menagerie.engines.target import Remote
 
@@ -72,6 +73,23 @@ class Engines:
     def loaded(self) -> list[Engine]:
         """The engines that are loaded or loading."""
         return [engine for engine in self._engines.values() if engine.state in {"ready", "loading"}]
+
+    def overview(self) -> Overview:
+        """What can be seen of the engines now."""
+        engines = tuple(
+            EngineView(
+                name=getattr(target, "alias", "") or getattr(target, "name", ""),
+                kind="text",
+                state=engine.state,
+                remote=isinstance(target, Remote),
+                reserved_mib=(engine.memory_mib,),
+                loads=engine.loads,
+            )
+            for target, engine in self._engines.items()
+        )
+        reserved = sum(engine.memory_mib for engine in self.loaded())
+        ram = DeviceView("ram", "", self._budget_mib, self._budget_mib, reserved)
+        return Overview((ram,), engines, 0, 0, self._limits.queue_length, 0, 0, 0, 0, 0)
 
     @contextlib.asynccontextmanager
     async def use(self, target: Target) -> AsyncGenerator[Engine, None]:

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
     from menagerie.conversation.turn import Turns
+    from menagerie.engines.figures import Figures
     from menagerie.engines.residency import Engines
     from menagerie.models.catalogue import Catalogue
     from menagerie.personas.directory import PersonaDirectory
@@ -28,6 +29,7 @@ class Services:
     engines: Engines
     turns: Turns
     resolver: Resolver
+    figures: Figures
 
 
 def services_of(connection: HTTPConnection) -> Services:
