@@ -44,11 +44,15 @@ async def test_a_model_for_which_there_is_no_memory_is_not_called_broken(
 ) -> None:
     before = children()
     with pytest.raises(MenagerieError) as failure:
-        await Child.start(wide_load, 60, memory_limit_mib=limit_mib)
+        await started_and_stopped(wide_load, limit_mib)
     assert failure.value.code is ErrorCode.MODEL_OUT_OF_MEMORY
     assert failure.value.values == {"model": "tiny"}
     assert children() == before
     assert entries(scratch) == []
+
+
+async def started_and_stopped(load: Load, limit_mib: int) -> None:
+    await (await Child.start(load, 60, memory_limit_mib=limit_mib)).stop()
 
 
 async def test_a_model_that_keeps_within_its_limit_is_served(tiny_load: Load) -> None:

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ _DRAFT_AFTER: Final = 4
 _VISIBLE: Final = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES")
 _LOG_LEVEL: Final = 3
 """Below 3 the library keeps the reason of a failed load to itself."""
+_LAST_WORDS_S: Final = 0.2
+"""The library writes its log in a thread of its own; what says why a load failed must come out before the end."""
 
 
 def _die_with_parent() -> None:
@@ -147,6 +150,7 @@ def main() -> None:
         server = xllamacpp.Server(_parameters(load))
     except Exception as failure:  # noqa: BLE001 - whatever the native library raises, the parent is told
         reason = f"{type(failure).__name__}: {failure}"
+        time.sleep(_LAST_WORDS_S)
         os.write(answer, json.dumps({"failed": reason}).encode() + b"\n")
         os._exit(1)
     os.write(answer, json.dumps({"ready": server.listening_address}).encode() + b"\n")
