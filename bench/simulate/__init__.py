@@ -1,1 +1,1 @@
-"""A day of many users on one small machine, replayed for several ways to schedule models: `python -m bench.simulate`."""
+"""A day of many users on one small machine, replayed for several schedulers: `python -m bench.simulate`."""

@@ -113,7 +113,7 @@ class _Engine:
         self.streams: list[tuple[float, int, Asked]] = []
 
     def rate(self, sharing: int) -> float:
-        return self.model.speed * len(self.streams) ** -CROWDING / sharing
+        return self.model.speed * math.pow(len(self.streams), -CROWDING) / sharing
 
 
 class Machine:
@@ -240,5 +240,3 @@ class Machine:
         if self._loading:
             self.loading_s += seconds
         self.now = then
-
-

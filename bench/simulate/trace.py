@@ -45,9 +45,7 @@ Script = list[list[Turn]]
 def busy(hour: float) -> float:
     """How busy a time of the working day is, as a share of the busiest: two humps, at 10 and at 14 o'clock, in a day
     from 7 to 19."""
-    return max(
-        math.exp(-(((hour - 10) / 1.6) ** 2)), 0.9 * math.exp(-(((hour - 14.5) / 1.9) ** 2)), 0.05
-    )
+    return max(math.exp(-(((hour - 10) / 1.6) ** 2)), 0.9 * math.exp(-(((hour - 14.5) / 1.9) ** 2)), 0.05)
 
 
 def script(users: int, seed: int, conversations: float) -> Script:

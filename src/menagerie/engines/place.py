@@ -11,6 +11,7 @@ import msgspec
 
 from menagerie.engines.fairness import FairQueue
 from menagerie.engines.forecast import Holds, expected_waits
+from menagerie.engines.rules import Rules
 
 _MEMORY_OF_ARRIVALS_S: Final = 300.0
 """Requests of the last minutes tell how much an engine is wanted; older ones fade."""
@@ -192,9 +193,12 @@ class Place:
         """What it saves to keep it: seconds of waiting, a second and a MiB."""
         return self.wanted_per_s(now) * self.load_s / max(1, sum(self.reserved))
 
-    def harm(self, now: float, away_s: float) -> float:
-        """Seconds that people will likely wait because it is away for so long."""
-        return self.wanted_per_s(now) * away_s * self.load_s
+    def stays_until(self, rules: Rules) -> float:
+        """Until when it serves before it has to leave for others: for as long as makes a swap worth its cost, and
+        until all those who waited for it when it came have begun."""
+        if self.queue.urgent_at < self.ready_at:
+            return self.ready_at + rules.most_stay_s
+        return self.ready_at + rules.stay_s(self.load_s + self.holds.expected_s(len(self.running)))
 
     def smallest_beside(self, free: tuple[int, ...]) -> bool:
         """Whether its smallest form would fit into what is free."""

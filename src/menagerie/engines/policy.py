@@ -10,11 +10,12 @@ What it promises, whatever happens (`tests/engines/test_policy.py` drives random
 - **Fair.** On one engine, users go in turn and people before batches (`fairness`).
 - **Bounded overtaking.** Requests for an engine that is there go ahead of one that needs a swap, but only for
   `patience`: four times the load, 2 s at least, 30 s at most, counted from its arrival. Then the engines that have to
-  leave take no more requests, unless they came less than `stay` (twice their own load, 30 s at most) ago.
+  leave take no more requests, unless they came less than `stay` ago: twice what the swap cost, their load and the
+  turns that have to end, and until all have begun who waited when they came; 120 s at most.
 - **Bounded waiting.** With M engines and turns of T seconds at most, whoever waits longest for a model begins within
   `Rules.longest_wait_s`: patience and 2·M rounds of stay + T + load.
-- **No thrashing.** A swap is made when the waiting that it ends has cost as much as the waiting that it brings, or
-  when patience ends; with the stay, the larger part of the time is spent serving.
+- **No thrashing.** An engine leaves when it has stayed, or when nobody has used it for a lull: with the stay, the
+  larger part of the time is spent serving.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import msgspec
 
 from menagerie.engines.overview import EngineState
 from menagerie.engines.place import Form, Place
+from menagerie.engines.prospect import until_ready
 from menagerie.engines.room import Memory, choose, fits, less, nothing, plus
 from menagerie.engines.rules import Rules
 
@@ -206,7 +208,7 @@ class Scheduler:
             elif place.idle and place.idle_after_s is not None and not place.pinned:
                 looks.append(place.last_used + place.idle_after_s)
             if place.state == "ready":
-                looks += [place.queue.next_promotion, place.ready_at + self.rules.stay_s(place.load_s)]
+                looks += [place.queue.next_promotion, place.stays_until(self.rules)]
         return min((look for look in looks if look > now), default=math.inf)
 
     # What can be seen
@@ -245,10 +247,12 @@ class Scheduler:
         position = place.position(request) if place else 0
         if place is None or not position:
             return 0.0
-        at, ready_in = self._ready_in.get(place.key, (-math.inf, 0.0))
+        at, ready_s = self._ready_in.get(place.key, (-math.inf, 0.0))
         if now - at > _OUTLOOK_KEPT_S:
-            at, ready_in = self._ready_in[place.key] = now, self._until_ready(place, now)
-        return max(0.0, ready_in - (now - at)) + place.outlook(now)[position - 1]
+            free = less(self.budgets, [self._taken()])
+            ready_s = until_ready(place, self.places.values(), free, now, self.rules)
+            at, _ = self._ready_in[place.key] = now, ready_s
+        return max(0.0, ready_s - (now - at)) + place.outlook(now)[position - 1]
 
     # How
 
@@ -421,21 +425,3 @@ class Scheduler:
 
     def _patience(self, place: Place) -> float:
         return self.rules.patience_s(place.load_s)
-
-    def _until_ready(self, place: Place, now: float) -> float:
-        """Seconds until an engine is likely to take the next request."""
-        if place.state == "ready" and place.closed_for is None:
-            return 0.0
-        if place.state == "loading":
-            return max(place.began_at + place.load_s - now, place.load_s * 0.1)
-        if (other := place.closed_for) is not None:
-            there = other.load_s + self.rules.stay_s(other.load_s)
-            return max(place.remaining_s(now), default=0.0) + there + place.load_s
-        older = [one for one in self._wanting(now) if one.urgent_since < place.urgent_since]
-        before = sum(one.load_s + self.rules.stay_s(one.load_s) for one in older)
-        if place.due_at < math.inf:
-            return max(0.0, place.due_at - now) + before + place.load_s
-        due = place.urgent_since + self._patience(place)
-        busy = [one for one in self.places.values() if one.state == "ready" and one.running]
-        drain = min((max(one.remaining_s(now)) for one in busy), default=0.0)
-        return max(0.0, due - now) + drain + before + place.load_s

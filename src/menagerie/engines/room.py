@@ -24,9 +24,9 @@ def choose(
     """How to load an engine that is waited for; None while it has to wait. The first of these that can be:
 
     1. as has been chosen before; 2. whole, if need be in the place of what nobody has used for long; 3. without its
-    prompt cache; 4. in the place of idle engines, once the waiting that this ends has cost as much as the waiting
-    that it brings; 5. smaller; 6. after patience, in the place of engines that have stayed for long enough, busy
-    ones included, which then take no more requests.
+    prompt cache; 4. in the place of idle engines that have stayed for long enough, or that nobody has used for a
+    lull; 5. smaller; 6. after patience, in the place of engines that have stayed for long enough, busy ones
+    included, which then take no more requests.
 
     Those who leave for 4 and 6 are the ones of least worth, and come back smaller where both fit in that way.
     `free` is what is free and what becomes free by itself; `closed` tells for whom an engine was closed before.
@@ -60,13 +60,9 @@ def _whole(place: Place, free: Memory, stale: list[Place], now: float) -> Choice
 def _in_place_of_idle(
     place: Place, free: Memory, idle: list[Place], now: float, rules: Rules
 ) -> Choice | None:
-    place.due_at = math.inf
-    swap = _swap(place, free, idle, now)
-    if swap is None:
-        return None
-    harm = max((one.harm(now, place.load_s + one.load_s) for one in swap[1]), default=0.0)
-    place.due_at = place.asked_since + min(rules.patience_s(place.load_s), harm / len(place.queue))
-    return swap if now >= place.due_at or place.short_of_memory else None
+    since = {one.key: min(one.stays_until(rules), one.last_used + rules.lull_s(one.load_s)) for one in idle}
+    place.due_at = min((due for due in since.values() if due > now), default=math.inf)
+    return _swap(place, free, [one for one in idle if place.short_of_memory or since[one.key] <= now], now)
 
 
 def _smaller(place: Place, free: Memory) -> Choice | None:
@@ -83,7 +79,7 @@ def _in_place_of_busy(
 ) -> Choice | None:
     if now < place.urgent_since + rules.patience_s(place.load_s):
         return None
-    stayed = [one for one in others if one.idle or now >= one.ready_at + rules.stay_s(one.load_s)]
+    stayed = [one for one in others if one.idle or one.stays_until(rules) <= now]
     before = [one for one in stayed if closed.get(one.key) is place]
     at_once = [one for one in stayed if not one.running]
     return (

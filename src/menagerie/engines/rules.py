@@ -12,8 +12,9 @@ class Rules(msgspec.Struct, frozen=True):
     patience_loads: float = 4.0
     least_patience_s: float = 2.0
     most_patience_s: float = 30.0
-    stay_loads: float = 2.0
-    most_stay_s: float = 30.0
+    stay_swaps: float = 2.0
+    most_stay_s: float = 120.0
+    lull_loads: float = 0.1
     stale_s: float = 600.0
     """Unused for so long, an engine leaves before another has to start smaller."""
     batch_patience_s: float = 30.0
@@ -28,9 +29,15 @@ class Rules(msgspec.Struct, frozen=True):
         """For how long a request that needs a swap may be overtaken."""
         return min(max(self.patience_loads * load_s, self.least_patience_s), self.most_patience_s)
 
-    def stay_s(self, load_s: float) -> float:
-        """For how long an engine serves before it has to leave for others, if it is asked."""
-        return min(self.stay_loads * load_s, self.most_stay_s)
+    def stay_s(self, swap_s: float) -> float:
+        """For how long an engine serves before it has to leave for others, if it is asked; `swap_s` is what it costs
+        to have it: its load, and the turns that have to end before it leaves."""
+        return min(self.stay_swaps * swap_s, self.most_stay_s)
+
+    def lull_s(self, load_s: float) -> float:
+        """After being unused for so long an engine may leave though it has not stayed: whoever asks without a pause
+        has not left."""
+        return self.lull_loads * load_s
 
     def rest_s(self, failures: int) -> float:
         """Rest after so many failures in a row."""
