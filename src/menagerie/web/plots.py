@@ -25,7 +25,7 @@ Point = tuple[float, float | None]
 _DASHES: Final = ("", "7 4", "1.5 4", "9 3 2 3", "4 3", "12 4")
 _MARKERS_A_LINE: Final = 10
 _GUTTER_LETTER: Final = 7.2
-_LETTER: Final = 6.6
+_LETTER: Final = 7.4
 """The width of a letter of a standalone picture's texts, about."""
 _STYLE: Final = """
 .plot{font:12px system-ui,"Segoe UI",Roboto,"Liberation Sans",Arial,sans-serif;
@@ -117,7 +117,8 @@ class _Scale:
 def _picture(plot: Plot, standalone: bool, width: int, height: int) -> Iterator[str]:
     rows = list(_legend_rows(plot, width)) if standalone else []
     left, right, bottom = (14, width - 14, height - 30) if standalone else (2, width - 2, height - 26)
-    top = 60 + 20 * len(rows) if standalone else 22
+    bottom -= 18 if standalone and plot.x.label else 0
+    top = 78 + 20 * len(rows) if standalone else 22
     y_ticks = _y_ticks(plot)
     gutter = _gutter(y_ticks, width) if _values(plot) else 0
     x_low, x_high = _x_range(plot)
@@ -134,7 +135,9 @@ def _picture(plot: Plot, standalone: bool, width: int, height: int) -> Iterator[
         yield f'<rect class="plot-ground" width="{width}" height="{height}" rx="10"/>'
         yield f'<text class="plot-title" x="{left}" y="27">{escape(plot.title)}</text>'
         yield from _legend(plot, rows, left)
-        yield f'<text class="plot-text" x="{left}" y="{top - 20}">{escape(plot.y.label)}</text>'
+        middle = f'x="{(left + right) / 2:g}" y="{height - 11}" text-anchor="middle"'
+        yield f'<text class="plot-text" {middle}>{escape(plot.x.label)}</text>' if plot.x.label else ""
+        yield f'<text class="plot-text" x="{left}" y="{top - 24}">{escape(plot.y.label)}</text>'
     yield _patterns(plot, plot.name, plot.series)
     yield from _grid(y_ticks, y, left, right)
     yield from _data(plot, x, y)
