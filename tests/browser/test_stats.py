@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as NothingCameError
 
 from menagerie.engines.overview import DeviceView
 from tests.browser.conftest import OpenPage, violations
@@ -135,8 +136,12 @@ def test_updates_can_be_paused_and_resumed_with_the_keyboard(open_page: OpenPage
     expect(page.get_by_role("button", name="Pause updates")).to_be_focused()
 
 
-def test_refreshing_on_request_says_so_even_while_paused(open_page: OpenPage, theatre: Stage) -> None:
+def test_refreshing_on_request_says_so_and_leaves_the_pause_as_it_is(
+    open_page: OpenPage, theatre: Stage
+) -> None:
     page = open_page(STATS)
+    page.clock.install()
+    page.reload()
     page.get_by_role("button", name="Pause updates").click()
     _running(theatre, 79)
 
@@ -144,6 +149,10 @@ def test_refreshing_on_request_says_so_even_while_paused(open_page: OpenPage, th
 
     expect(_running_now(page)).to_have_text("79")
     expect(page.get_by_role("status")).to_contain_text("Updated at")
+    _running(theatre, 80)
+    with pytest.raises(NothingCameError), page.expect_request("**/platform/stats?*", timeout=1000):
+        page.clock.run_for(30_000)
+    expect(_running_now(page)).to_have_text("79")
 
 
 def test_a_device_that_comes_keeps_the_focus_and_what_is_open(open_page: OpenPage, theatre: Stage) -> None:

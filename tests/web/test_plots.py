@@ -73,12 +73,13 @@ def test_no_value_is_a_gap_and_a_lone_value_is_a_marker() -> None:
 
 
 def test_bars_stand_on_one_another_in_proportion() -> None:
-    more = (Series("second", ((NOON, 1.0),), 1),)
+    more = (Series("second", ((NOON, 1.0),), 1), Series("third", ((NOON, 2.0),), 2))
     picture = drawn(a_plot("bars", (NOON, 3.0), more=more))
     bars = [rect for rect in picture.iter("rect") if rect.get("class") == "plot-bar"]
-    low, high = ({name: float(bar.get(name, 0)) for name in ("y", "height")} for bar in bars)
-    assert high["y"] + high["height"] == pytest.approx(low["y"], abs=0.2)
-    assert low["height"] == pytest.approx(3 * high["height"], abs=0.5)
+    low, middle, high = ({name: float(bar.get(name, 0)) for name in ("y", "height")} for bar in bars)
+    assert middle["y"] + middle["height"] == pytest.approx(low["y"], abs=0.2)
+    assert high["y"] + high["height"] == pytest.approx(middle["y"], abs=0.2)
+    assert low["height"] == pytest.approx(3 * middle["height"], abs=0.5)
 
 
 def test_whoever_sees_no_colour_tells_the_series_apart() -> None:
