@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -76,6 +76,7 @@ def worlds() -> dict[str, World]:
 class Asked(msgspec.Struct):
     """A turn that has been asked, and what became of it. Times in seconds; `expected_s` as told when it came."""
 
+    line: int
     user: int
     model: int
     persona: int
@@ -117,9 +118,10 @@ class _Engine:
 
 
 class Machine:
-    """Runs a day. `now` in seconds from its beginning."""
+    """Runs a day. `now` in seconds from its beginning. `owners`: whose each line of the script is, where somebody
+    asks in several at once."""
 
-    def __init__(self, world: World, script: Script) -> None:
+    def __init__(self, world: World, script: Script, owners: Sequence[int] = ()) -> None:
         self.world = world
         self.now = 0.0
         self.loads = 0
@@ -128,6 +130,7 @@ class Machine:
         self.taken = [0] * len(world.budgets)
         self._engines = [_Engine(one) for one in world.models]
         self._script = script
+        self._owners = owners or range(len(script))
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         self._loading = 0
@@ -161,8 +164,8 @@ class Machine:
         """The whole day, and what is still to be answered after it."""
         self._scheduler = scheduler
         self._next = [0] * len(self._script)
-        for user in range(len(self._script)):
-            self._think(user)
+        for line in range(len(self._script)):
+            self._think(line)
         while True:
             event = self._events[0][0] if self._events else math.inf
             end, engine = self._next_end()
@@ -182,23 +185,24 @@ class Machine:
         self._count += 1
         heapq.heappush(self._events, (when, self._count, what))
 
-    def _think(self, user: int) -> None:
-        number = self._next[user]
-        if number < len(self._script[user]):
-            self._next[user] = number + 1
-            turn = self._script[user][number]
-            self._at(max(self.now + turn.think_s, turn.not_before), lambda: self._ask(user, turn))
+    def _think(self, line: int) -> None:
+        number = self._next[line]
+        if number < len(self._script[line]):
+            self._next[line] = number + 1
+            turn = self._script[line][number]
+            self._at(max(self.now + turn.think_s, turn.not_before), lambda: self._ask(line, turn))
 
-    def _ask(self, user: int, turn: Turn) -> None:
+    def _ask(self, line: int, turn: Turn) -> None:
         work = turn.answer_tokens + turn.prompt_tokens / _READING
-        asked = Asked(user, self.world.model_of(turn.persona), turn.persona, work, self.now)
+        model = self.world.model_of(turn.persona)
+        asked = Asked(line, self._owners[line], model, turn.persona, work, self.now)
         self.asked.append(asked)
         self._scheduler.ask(asked)
 
     def _answered(self, asked: Asked) -> None:
         asked.ended_at = self.now
         self._scheduler.done(asked)
-        self._think(asked.user)
+        self._think(asked.line)
 
     def _loaded(self, number: int) -> None:
         self._loading -= 1

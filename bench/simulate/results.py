@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from statistics import median
+from typing import Final
 
 import msgspec
 
 from bench.simulate.contenders import CONTENDERS
 from bench.simulate.machine import Asked, Machine, World
-from bench.simulate.trace import Script
+from bench.simulate.trace import Script, Turn
 
-_WAITED_S = 0.5
+_FLOOD: Final = 50
+_WAITED_S: Final = 0.5
 """Forecasts are judged for those who waited for longer."""
 
 
@@ -32,11 +34,11 @@ class Result(msgspec.Struct, frozen=True):
     forecast_error: float | None = None
 
 
-def play(world: World, script: Script, scheduler: str) -> tuple[Result, list[Asked]]:
+def play(world: World, script: Script, scheduler: str) -> Result:
     """Run a day."""
     machine = Machine(world, script)
     machine.play(CONTENDERS[scheduler](machine))
-    return summed_up(world, scheduler, len(script), machine), machine.asked
+    return summed_up(world, scheduler, len(script), machine)
 
 
 def summed_up(world: World, scheduler: str, users: int, machine: Machine) -> Result:
@@ -67,3 +69,13 @@ def forecast_error(asked: list[Asked]) -> float | None:
         if one.expected_s is not None and one.waited_s > _WAITED_S
     ]
     return round(median(errors), 3) if errors else None
+
+
+def flood(world: World, scheduler: str) -> float:
+    """For how long a user's first request waits that comes a second after another's fifty, all for one model."""
+    turn = Turn(think_s=0.0, not_before=0.0, persona=0, prompt_tokens=120, answer_tokens=200)
+    other = msgspec.structs.replace(turn, not_before=world.models[0].load_s + 1)
+    script = [[turn]] * _FLOOD + [[other]]
+    machine = Machine(world, script, owners=[0] * _FLOOD + [1])
+    machine.play(CONTENDERS[scheduler](machine))
+    return next(round(asked.waited_s, 2) for asked in machine.asked if asked.user == 1)
