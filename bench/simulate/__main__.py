@@ -10,26 +10,39 @@ from pathlib import Path
 import msgspec
 
 from bench.simulate.contenders import CONTENDERS
-from bench.simulate.machine import worlds
+from bench.simulate.machine import World, worlds
 from bench.simulate.picture import picture
 from bench.simulate.results import Result, flood, play
-from bench.simulate.trace import script
+from bench.simulate.trace import Script, script
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "docs" / "data" / "residency-simulation.json"
 PICTURE = ROOT / "docs" / "images" / "residency-simulation.svg"
 USERS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500)
-CONVERSATIONS = 2.0
+CONVERSATIONS = 2.5
 """Conversations that a user begins in the busiest hour."""
-_USERS_OF_VARIANTS = 50
+RANGE = (1.5, 2.0, 2.5, 3.0, 4.0)
+SEEDS = 5
+"""Days that are counted together where the load is what differs."""
+_USERS = 50
+"""As many where something else than their number differs."""
+
+
+class AtLoad(msgspec.Struct, frozen=True):
+    """Days at one load; `ratios`: of each day, our median wait ÷ that of LRU, None where nobody waits."""
+
+    conversations: float
+    results: list[Result]
+    ratios: list[float | None]
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What is kept: the seed, days in the world where two of six models fit, the other worlds, and the flood."""
+    """What is kept: days by number of users and by load where two of six models fit, the other worlds, the flood."""
 
     seed: int
     conversations: float
     days: list[Result]
+    loads: list[AtLoad]
     worlds: list[Result]
     flood_s: dict[str, float]
     """For how long another's first request waits behind one user's fifty."""
@@ -37,35 +50,45 @@ class Kept(msgspec.Struct, frozen=True):
 
 def simulate(users: list[int], seed: int) -> Kept:
     """All days, one after the other."""
+    every = worlds()
     days: list[Result] = []
     others: list[Result] = []
-    every = worlds()
-    runs = [("two", number) for number in users]
-    runs += [(name, _USERS_OF_VARIANTS) for name in every if name != "two"]
-    for done, (name, number) in enumerate(runs):
-        began = time.monotonic()
-        asked = script(number, seed, CONVERSATIONS)
-        results = [play(every[name], asked, scheduler) for scheduler in CONTENDERS]
-        (days if done < len(users) else others).extend(results)
-        took = time.monotonic() - began
-        print(
-            f"# {name}, {number} users: {took:.1f} s ({done + 1} of {len(runs)})", file=sys.stderr, flush=True
-        )
-    return Kept(seed, CONVERSATIONS, days, others, {name: flood(every["two"], name) for name in CONTENDERS})
+    for number in users:
+        days += _compared(every["two"], [script(number, seed, CONVERSATIONS)], f"{number} users")
+    for name, world in every.items():
+        if name != "two":
+            others += _compared(world, [script(_USERS, seed, CONVERSATIONS)], name)
+    return Kept(
+        seed=seed,
+        conversations=CONVERSATIONS,
+        days=days,
+        loads=[at_load(every["two"], load, seed) for load in RANGE],
+        worlds=others,
+        flood_s={name: flood(every["two"], name) for name in CONTENDERS},
+    )
+
+
+def at_load(world: World, load: float, seed: int) -> AtLoad:
+    """Several days of fifty users."""
+    scripts = [script(_USERS, seed + n, load) for n in range(SEEDS)]
+    ratios: list[float | None] = []
+    for day in scripts:
+        ours, lru = (play(world, [day], scheduler).median_s for scheduler in ("ours", "lru"))
+        ratios.append(round(ours / lru, 3) if lru else None)
+    return AtLoad(load, _compared(world, scripts, f"{load} conversations an hour"), ratios)
+
+
+def _compared(world: World, scripts: list[Script], what: str) -> list[Result]:
+    began = time.monotonic()
+    results = [play(world, scripts, scheduler) for scheduler in CONTENDERS]
+    print(f"# {what}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+    return results
 
 
 def table(results: list[Result]) -> str:
     """A table in Markdown."""
-    heads = (
-        "models that fit",
-        "users",
-        "scheduler",
-        "median wait",
-        "95th percentile",
-        "worst",
-        "loads an hour",
-    )
-    heads += ("time loading", "forecast's error")
+    heads = ["models that fit", "users", "scheduler", "median wait", "95th percentile", "worst"]
+    heads += ["loads an hour", "time loading", "forecast's error"]
     rows = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for one in results:
         error = "" if one.forecast_error is None else f"{one.forecast_error:.0%}".replace("%", " %")
@@ -85,6 +108,9 @@ def main() -> int:
     arguments = parser.parse_args()
     kept = simulate(arguments.users, arguments.seed)
     print(table(kept.days + kept.worlds))
+    for one in kept.loads:
+        print(f"\n{one.conversations} conversations an hour; median, ours ÷ LRU, by day: {one.ratios}\n")
+        print(table(one.results))
     print("\nAnother's first request behind one user's fifty, in seconds:", kept.flood_s)
     if arguments.keep:
         DATA.parent.mkdir(exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
@@ -17,7 +18,7 @@ _WAITED_S: Final = 0.5
 
 
 class Result(msgspec.Struct, frozen=True):
-    """One day under one scheduler. Waits in seconds; `loading` as share of the time; `forecast_error` as median of
+    """Days under one scheduler. Waits in seconds; `loading` as share of the time; `forecast_error` as median of
     |expected - waited| ÷ waited, None where nothing was foretold."""
 
     world: str
@@ -30,34 +31,29 @@ class Result(msgspec.Struct, frozen=True):
     mean_s: float
     loads_per_hour: float
     loading: float
-    hours: float
     forecast_error: float | None = None
 
 
-def play(world: World, script: Script, scheduler: str) -> Result:
-    """Run a day."""
-    machine = Machine(world, script)
-    machine.play(CONTENDERS[scheduler](machine))
-    return summed_up(world, scheduler, len(script), machine)
-
-
-def summed_up(world: World, scheduler: str, users: int, machine: Machine) -> Result:
-    """The figures of a day that has been played."""
-    waits = sorted(asked.waited_s for asked in machine.asked)
-    hours = machine.now / 3600
+def play(world: World, scripts: Sequence[Script], scheduler: str) -> Result:
+    """Run days, and count them together."""
+    machines = [Machine(world, script) for script in scripts]
+    for machine in machines:
+        machine.play(CONTENDERS[scheduler](machine))
+    asked = [one for machine in machines for one in machine.asked]
+    waits = sorted(one.waited_s for one in asked)
+    seconds = sum(machine.now for machine in machines)
     return Result(
         world=world.name,
         scheduler=scheduler,
-        users=users,
+        users=len(scripts[0]),
         turns=len(waits),
         median_s=round(median(waits), 3),
         p95_s=round(waits[int(len(waits) * 0.95)], 3),
         worst_s=round(waits[-1], 3),
         mean_s=round(sum(waits) / len(waits), 3),
-        loads_per_hour=round(machine.loads / hours, 2),
-        loading=round(machine.loading_s / machine.now, 4),
-        hours=round(hours, 3),
-        forecast_error=forecast_error(machine.asked),
+        loads_per_hour=round(sum(machine.loads for machine in machines) / seconds * 3600, 2),
+        loading=round(sum(machine.loading_s for machine in machines) / seconds, 4),
+        forecast_error=forecast_error(asked),
     )
 
 
