@@ -25,7 +25,14 @@ def picture(days: Iterable[Result]) -> str:
     users, waits = Axis("users", log=True), Axis(f"s, {_LEAST_S} or less at the bottom", log=True)
     plots = [
         _plot("median", "Median wait", days, users, waits, lambda day: max(day.median_s, _LEAST_S)),
-        _plot("p95", "95th percentile of waits", days, users, waits, lambda day: max(day.p95_s, _LEAST_S)),
+        _plot(
+            "p95",
+            "95th percentile of waits",
+            days,
+            users,
+            Axis("s", log=True),
+            lambda day: max(day.p95_s, _LEAST_S),
+        ),
         _plot("loads", "Loads an hour", days, users, Axis("loads"), lambda day: day.loads_per_hour),
     ]
     parts = [svg(plot, standalone=True, width=_WIDTH, height=_HEIGHT) for plot in plots]
