@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from bench.simulate.contenders import CONTENDERS
 from bench.simulate.machine import Machine, worlds
 from bench.simulate.picture import picture
 from bench.simulate.results import Result, flood, forecast_error, play
-from bench.simulate.trace import DAY_S, PERSONAS, Script, busy, script
+from bench.simulate.trace import DAY_S, PERSONAS, Script, Turn, busy, script
 
 WORLDS = worlds()
 BUSY = script(50, 3, 2.5)
@@ -90,6 +91,17 @@ def test_forecasts_are_judged_by_those_who_waited() -> None:
 
 def test_fifty_requests_of_one_do_not_delay_the_first_of_another() -> None:
     assert flood(WORLDS["two"], "ours") < 0.2 * flood(WORLDS["two"], "lru")
+
+
+def test_two_scripts_that_do_not_fit_together_share_a_load_among_several_turns() -> None:
+    world = msgspec.structs.replace(WORLDS["two"], budgets=(7 * 1024,))
+    asked = [Turn(0.05, 0.0, persona, 120, 180) for persona in (0, 1)]
+    loads = []
+    for scheduler in ("ours", "lru"):
+        machine = Machine(world, [[turn] * 60 for turn in asked])
+        machine.play(CONTENDERS[scheduler](machine))
+        loads.append(machine.loads)
+    assert loads[0] < 0.5 * loads[1] == 60
 
 
 def test_the_picture_has_a_line_for_each(days: dict[str, Result]) -> None:
