@@ -7,11 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from menagerie.engines.engine import Engine, Limits
-from menagerie.engines.plan import Load
+from menagerie.engines.engine import Limits, LocalEngine
+from menagerie.engines.plan import Device, Load, Local, Machine
 from tests.tiny_model import write_tiny_model
 
 LIMITS = Limits(load_timeout=60, token_timeout=20, queue_length=4)
+
+
+def local(*forms: Load) -> Local:
+    """A model that can be loaded in these forms."""
+    return Local(forms[0].model, forms[0].alias, forms[0].window, forms)
+
+
+def machine(budget_mib: int) -> Machine:
+    """A machine whose engines may use so much memory."""
+    return Machine(2, (Device("ram", 2 * budget_mib, budget_mib),))
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +48,8 @@ def tiny_load(tiny_model: Path) -> Load:
 
 
 @pytest.fixture
-async def engine(tiny_load: Load) -> AsyncIterator[Engine]:
+async def engine(tiny_load: Load) -> AsyncIterator[LocalEngine]:
     """A child process that serves the tiny model."""
-    engine = Engine(tiny_load, LIMITS)
-    await engine.ready()
+    engine = await LocalEngine.start(tiny_load, LIMITS)
     yield engine
-    await engine.stop()
+    await engine.close()

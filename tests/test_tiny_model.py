@@ -9,7 +9,7 @@ import pytest
 
 from menagerie.core.messages import Message
 from menagerie.engines.chat import ChatRequest
-from menagerie.engines.engine import Engine
+from menagerie.engines.engine import LocalEngine
 from menagerie.engines.plan import Load
 from tests.conftest import LIMITS
 from tests.tiny_model import write_tiny_model
@@ -29,13 +29,12 @@ async def test_the_bias_of_the_end_decides_how_answers_end(
     tiny_load: Load, tmp_path: Path, end_bias: float, finish: str
 ) -> None:
     path = write_tiny_model(tmp_path / "tiny.gguf", end_bias=end_bias, pad_bytes=1000)
-    engine = Engine(msgspec.structs.replace(tiny_load, model=str(path)), LIMITS)
-    await engine.ready()
+    engine = await LocalEngine.start(msgspec.structs.replace(tiny_load, model=str(path)), LIMITS)
     try:
         request = ChatRequest(messages=(Message("user", "Hello"),), max_tokens=40, seed=1)
         chunks = [chunk async for chunk in engine.chat(request)]
     finally:
-        await engine.stop()
+        await engine.close()
     said = "".join(chunk.text for chunk in chunks)
     assert chunks[-1].finish == finish
     assert said.isascii()

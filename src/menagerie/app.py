@@ -11,7 +11,6 @@ import socket
 from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import Final
 
-import psutil
 import structlog
 import uvicorn
 from fastapi import FastAPI
@@ -19,9 +18,12 @@ from fastapi import FastAPI
 from menagerie import __version__
 from menagerie.conversation.turn import Turns
 from menagerie.core.errors import MenagerieError
+from menagerie.engines.devices import detect
 from menagerie.engines.engine import Limits
 from menagerie.engines.figures import Figures
-from menagerie.engines.plan import MIB, Device, Machine, memory_budget_mib
+from menagerie.engines.measurements import FILE_NAME, Measurements
+from menagerie.engines.orphans import end_orphans
+from menagerie.engines.plan import MIB
 from menagerie.engines.residency import Engines
 from menagerie.logs import configure_logging
 from menagerie.models.catalogue import Catalogue
@@ -53,6 +55,7 @@ _STOP_SIGNALS: Final = [
     *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []),
 ]
 _GC_THRESHOLDS: Final = (20_000, 20, 50)
+_SAMPLED_EVERY_S: Final = 5.0
 _LOOKS_AGAIN: Final = 0.1
 """Seconds between two looks for a second signal, as in uvicorn."""
 _LARGEST_FRAME: Final = 16 * MIB
@@ -79,22 +82,28 @@ def create_app(services: Services) -> FastAPI:
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncGenerator[Services, None]:
     """The parts of a running service, opened in order and closed in reverse."""
+    detecting = asyncio.create_task(asyncio.to_thread(detect, settings))
     store = await Store.open(settings.database, settings.data)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(store.close)
         await store.turns.close_interrupted()
         personas = PersonaDirectory(persona_folders(settings), settings)
         catalogue = Catalogue(settings.data / "models")
-        machine = _machine(settings)
+        machine = await detecting
         limits = Limits(settings.load_timeout, settings.token_timeout, settings.queue_length)
-        engines = Engines(machine.devices[0].budget_mib, limits)
+        records = settings.data / "engines"
+        await asyncio.to_thread(end_orphans, records)
+        measurements = await asyncio.to_thread(Measurements, settings.data / FILE_NAME)
+        measurements.clear_set_aside()
+        figures = Figures()
+        engines = Engines(machine, limits, measurements=measurements, observer=figures, records=records)
         stack.push_async_callback(engines.stop)
         resolver = Resolver(settings, personas, catalogue, engines, machine)
         stack.push_async_callback(resolver.close)
         turns = Turns(settings, personas, resolver, engines, store)
         stack.push_async_callback(turns.close)
-        services = Services(settings, personas, catalogue, store, engines, turns, resolver, Figures())
-        for work in (personas.watch(), _preload(services)):
+        services = Services(settings, personas, catalogue, store, engines, turns, resolver, figures)
+        for work in (personas.watch(), engines.watch(), _sample(services), _preload(services)):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         _settle_garbage_collection()
         yield services
@@ -175,10 +184,11 @@ class _DrainingServer(uvicorn.Server):
         await asyncio.gather(*map(_cancel, self.server_state.tasks))
 
 
-def _machine(settings: Settings) -> Machine:
-    cores = settings.llm_cpu_threads or psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-    total = psutil.virtual_memory().total // MIB
-    return Machine(cores, (Device("ram", total, memory_budget_mib(total, settings.engine_memory)),))
+async def _sample(services: Services) -> None:
+    """Note what the engines take, for the page of figures, for ever."""
+    while True:
+        services.figures.sample(services.engines.overview())
+        await asyncio.sleep(_SAMPLED_EVERY_S)
 
 
 async def _preload(services: Services) -> None:

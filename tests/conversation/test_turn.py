@@ -118,6 +118,8 @@ async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(tmp_path:
         "queue_length": 1,
     }
     async with service(tmp_path / "data", endless, **settings) as services:
+        while services.engines.overview().loads == 0:  # noqa: ASYNC110 - the load is the event
+            await asyncio.sleep(0.01)
         runs = [asyncio.create_task(turn(services)) for _ in range(2)]
         await asyncio.sleep(0.3)
         full = (await turn(services))[-1]

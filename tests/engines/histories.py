@@ -95,7 +95,7 @@ class World:
         """A loaded engine's process ends; whoever ran on it goes a little later."""
         assert self.state[key] == "ready"
         self.calm = False
-        self.policy.lost(key)
+        self.policy.lost(key, self.now)
         self.state[key] = "leaving"
         for request in list(self.running[key]):
             self.dead.add(request)

@@ -127,7 +127,7 @@ async def test_what_came_before_the_cut_is_handed_on() -> None:
             ErrorCode.PROMPT_TOO_LONG,
         ),
         (EVENTS + b'data: {"error":{"message":"boom"}}\n\n', ErrorCode.ENGINE_REFUSED),
-        (EVENTS + b"data: garbage\n\n", ErrorCode.ENGINE_REFUSED),
+        (EVENTS + b"data: garbage\n\n", ErrorCode.ENGINE_LOST),
         (reply(200, b"<html>hello</html>"), ErrorCode.ENGINE_LOST),
     ],
     ids=["401", "404", "500", "429", "503", "204", "400", "error event", "garbage event", "html"],
@@ -174,7 +174,7 @@ async def test_an_event_of_ten_megabytes_is_refused_and_never_held() -> None:
     async with faulty(huge) as server, client_of(server) as client:
         tracemalloc.start()
         try:
-            assert (await failure_of(client)).code is ErrorCode.ENGINE_REFUSED
+            assert (await failure_of(client)).code is ErrorCode.ENGINE_LOST
             assert tracemalloc.get_traced_memory()[1] < 6_000_000
         finally:
             tracemalloc.stop()

@@ -87,10 +87,10 @@ def test_data_may_span_lines_and_follow_other_fields() -> None:
         b'{"choices": [{"delta": {"content": "\xff"}}]}',
     ],
 )
-def test_what_is_no_completion_is_refused(data: bytes) -> None:
+def test_what_is_no_completion_counts_as_lost(data: bytes) -> None:
     with pytest.raises(MenagerieError) as failure:
         fed(b"data: " + data + b"\n\n")
-    assert failure.value.code is ErrorCode.ENGINE_REFUSED
+    assert failure.value.code is ErrorCode.ENGINE_LOST
 
 
 def test_what_other_engines_leave_out_or_add_is_no_harm() -> None:
@@ -141,7 +141,7 @@ def test_an_event_without_end_is_refused_before_it_fills_the_memory() -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert failure.value.code is ErrorCode.ENGINE_REFUSED
+    assert failure.value.code is ErrorCode.ENGINE_LOST
     assert peak < 4 * LONGEST_EVENT
 
 

@@ -1,212 +1,188 @@
-"""Which engines are in memory, when there is room for few."""
+"""Which engines run, and who may use them: the policy, carried out with real processes."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+import contextlib
+import os
+import signal
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from pathlib import Path
 
 import msgspec
 import psutil
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.messages import Message
 from menagerie.engines import residency
 from menagerie.engines.chat import ChatRequest
-from menagerie.engines.engine import Engine
-from menagerie.engines.plan import Load
-from menagerie.engines.residency import Engines, Resident, evictions
-from menagerie.engines.target import Remote
-from tests.conftest import LIMITS
+from menagerie.engines.engine import Limits, LocalEngine, RunningEngine
+from menagerie.engines.measurements import Measurements
+from menagerie.engines.overview import EngineView
+from menagerie.engines.plan import Load, Local
+from menagerie.engines.residency import Engines
+from menagerie.engines.rules import Rules
+from menagerie.engines.target import Remote, Target
+from menagerie.engines.unit import Care
+from tests.conftest import LIMITS, local, machine
 from tests.engines.faulty_server import faulty, reply
-from tests.engines.processes import children
+from tests.engines.processes import children, next_child
+
+pytestmark = pytest.mark.engine
 
 ASK = ChatRequest(messages=(Message("user", "Hello"),), max_tokens=4)
+HASTE = Rules(queue_length=8, least_patience_s=0.3, patience_loads=0.5)
+"""As the service's, with less patience."""
 
 
-def target(name: str) -> Remote:
-    return Remote(name, ("",), "", "", 1, 1)
+class AsEstimated(Measurements):
+    """Takes what is estimated for what is: the tiny model would need far less than these tests want."""
+
+    def correct(self, load: Load) -> Load:
+        return load
 
 
-RESIDENTS = st.lists(
-    st.builds(
-        Resident,
-        key=st.integers(0, 999).map(lambda number: target(str(number))),
-        memory_mib=st.integers(0, 1000),
-        idle_s=st.none() | st.integers(0, 100).map(float),
-    ),
-    max_size=8,
-    unique_by=lambda resident: resident.key,
-)
+@contextlib.asynccontextmanager
+async def engines_with(
+    budget_mib: int, limits: Limits = LIMITS, rules: Rules = HASTE
+) -> AsyncGenerator[Engines, None]:
+    engines = Engines(machine(budget_mib), limits, rules=rules, measurements=AsEstimated())
+    try:
+        yield engines
+    finally:
+        await engines.stop()
 
 
-class TestEvictions:
-    @given(RESIDENTS, st.integers(0, 2000), st.integers(0, 4000))
-    def test_what_stays_and_what_comes_fits_the_budget(
-        self, residents: list[Resident], needed: int, budget: int
-    ) -> None:
-        chosen = evictions(residents, needed, budget)
-        if chosen is not None:
-            stays = [resident for resident in residents if resident.key not in chosen]
-            assert sum(resident.memory_mib for resident in stays) + needed <= budget
-
-    @given(RESIDENTS, st.integers(0, 2000), st.integers(0, 4000))
-    def test_none_is_the_answer_exactly_when_all_the_idle_together_are_not_enough(
-        self, residents: list[Resident], needed: int, budget: int
-    ) -> None:
-        busy = sum(resident.memory_mib for resident in residents if resident.idle_s is None)
-        assert (evictions(residents, needed, budget) is None) is (busy + needed > budget)
-
-    @given(RESIDENTS, st.integers(0, 2000), st.integers(0, 4000))
-    def test_the_longest_idle_leave_first_and_no_more_than_it_takes(
-        self, residents: list[Resident], needed: int, budget: int
-    ) -> None:
-        chosen = evictions(residents, needed, budget) or []
-        by_key = {resident.key: resident for resident in residents}
-        idle = [by_key[key].idle_s for key in chosen]
-        assert None not in idle
-        assert idle == sorted(idle, key=lambda seconds: -(seconds or 0))
-        assert all(by_key[key].memory_mib for key in chosen)
-        spared = [
-            resident.idle_s or 0.0
-            for resident in residents
-            if resident.key not in chosen and resident.idle_s is not None and resident.memory_mib
-        ]
-        assert not chosen or not spared or max(spared) <= min(seconds or 0.0 for seconds in idle)
-        if chosen:
-            without_last = set(chosen[:-1])
-            stays = sum(resident.memory_mib for resident in residents if resident.key not in without_last)
-            assert stays + needed > budget
-
-
-def load_of(tiny_load: Load, name: str, memory_mib: int = 100) -> Load:
-    return msgspec.structs.replace(tiny_load, alias=name, memory=(memory_mib,))
+def model(tiny_load: Load, name: str, memory_mib: int = 300, *smaller_mib: int) -> Local:
+    """A model of its own name, and of the tiny one's weights."""
+    return local(
+        *(
+            msgspec.structs.replace(tiny_load, alias=name, memory=(size,), slots=max(1, 2 - number))
+            for number, size in enumerate((memory_mib, *smaller_mib))
+        )
+    )
 
 
 @pytest.fixture
 async def engines() -> AsyncIterator[Engines]:
-    """Room for two of the tiny models at 100 MiB each."""
-    engines = Engines(250, LIMITS)
-    yield engines
-    await engines.stop()
+    """Room for two models of 300 MiB each."""
+    async with engines_with(700) as engines:
+        yield engines
 
 
-async def answered(engines: Engines, load: Load | Remote) -> int | None:
-    async with engines.use(load) as engine:
-        await asyncio.gather(*(_answer(engine) for _ in range(2)))
-        return engine.pid
-
-
-async def _answer(engine: Engine) -> None:
+async def answer_of(engine: RunningEngine) -> None:
     assert [chunk async for chunk in engine.chat(ASK)][-1].finish
 
 
-pytestmark = pytest.mark.engine
+async def answered(engines: Engines, target: Target, user: str = "ana") -> int | None:
+    async with engines.use(target, user) as engine:
+        await answer_of(engine)
+        return engine.pid if isinstance(engine, LocalEngine) else None
+
+
+async def comes_true(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.01)
+
+
+def view(engines: Engines, name: str) -> EngineView:
+    return next(one for one in engines.overview().engines if one.name == name)
+
+
+async def failure_of(engines: Engines, target: Target) -> MenagerieError:
+    with pytest.raises(MenagerieError) as failure:
+        async with asyncio.timeout(10):
+            await answered(engines, target)
+    return failure.value
 
 
 async def test_one_process_serves_all_personas_of_a_model(engines: Engines, tiny_load: Load) -> None:
     before = children()
-    same = [load_of(tiny_load, "a") for _ in range(8)]
-    pids = await asyncio.gather(*(answered(engines, load) for load in same))
+    pids = await asyncio.gather(
+        *(answered(engines, model(tiny_load, "a"), f"user {number}") for number in range(8))
+    )
     assert set(pids) == children() - before
     assert len(set(pids)) == 1
+    assert engines.overview().loads == 1
 
 
 async def test_models_that_fit_together_stay_together(engines: Engines, tiny_load: Load) -> None:
-    loads = [load_of(tiny_load, "a"), load_of(tiny_load, "b")]
-    first = [await answered(engines, load) for load in loads]
-    assert [await answered(engines, load) for load in loads] == first
+    models = [model(tiny_load, "a"), model(tiny_load, "b")]
+    first = [await answered(engines, one) for one in models]
+    assert [await answered(engines, one) for one in models] == first
 
 
-async def test_the_longest_unused_leaves_for_a_third(engines: Engines, tiny_load: Load) -> None:
-    a, b, c = [load_of(tiny_load, name) for name in "abc"]
-    for load in (a, b, a, c):
-        await answered(engines, load)
-    assert [engines.state(load) for load in (a, b, c)] == ["ready", "absent", "ready"]
-    assert len(engines.loaded()) == 2
+async def test_the_one_that_is_wanted_least_leaves_for_a_third(engines: Engines, tiny_load: Load) -> None:
+    a, b, c = [model(tiny_load, name) for name in "abc"]
+    for one in (a, b, a, c):
+        await answered(engines, one)
+    assert [engines.state(one) for one in (a, b, c)] == ["ready", "absent", "ready"]
+    assert engines.overview().evictions == 1
 
 
 async def test_two_that_do_not_fit_alternate_and_everyone_is_answered(
     engines: Engines, tiny_load: Load
 ) -> None:
     before = children()
-    loads = [load_of(tiny_load, name, 200) for name in "ab"]
+    models = [model(tiny_load, name, 600) for name in "ab"]
     most = 0
 
-    async def turn(load: Load) -> None:
+    async def turn(one: Local, user: str) -> None:
         nonlocal most
-        async with engines.use(load) as engine:
+        async with engines.use(one, user) as engine:
             most = max(most, len(children() - before))
-            await _answer(engine)
+            await answer_of(engine)
 
     async with asyncio.timeout(20):
-        await asyncio.gather(*(turn(loads[number % 2]) for number in range(6)))
+        await asyncio.gather(*(turn(models[number % 2], f"user {number}") for number in range(6)))
     assert most == 1
+    assert engines.overview().loads <= 4, "they thrash"
 
 
-async def test_what_can_never_fit_is_refused_at_once_even_while_others_wait_for_room(
+async def test_what_can_never_fit_is_refused_at_once_with_the_figures(
     engines: Engines, tiny_load: Load
 ) -> None:
-    async with engines.use(load_of(tiny_load, "busy", 200)):
-        waiting = asyncio.create_task(answered(engines, load_of(tiny_load, "next", 200)))
+    async with engines.use(model(tiny_load, "busy", 600)):
+        waiting = asyncio.create_task(answered(engines, model(tiny_load, "next", 600)))
         await asyncio.sleep(0.05)
         async with asyncio.timeout(1):
-            with pytest.raises(MenagerieError) as refused:
-                await answered(engines, load_of(tiny_load, "whale", 251))
-    assert refused.value.code is ErrorCode.MODEL_TOO_LARGE
-    assert refused.value.values == {"model": "whale", "needed": 251, "budget": 250}
+            refused = await failure_of(engines, model(tiny_load, "whale", 701))
+    assert refused.code is ErrorCode.MODEL_TOO_LARGE
+    assert refused.values == {"model": "whale", "needed": 701, "budget": 700}
+    assert "701" in refused.message("en")
+    assert "700" in refused.message("fr")
     await waiting
 
 
-async def test_a_busy_engine_is_never_unloaded(engines: Engines, tiny_load: Load) -> None:
-    async with engines.use(load_of(tiny_load, "busy", 200)) as busy:
-        pid = busy.pid
-        waiting = asyncio.create_task(answered(engines, load_of(tiny_load, "next", 200)))
-        await asyncio.sleep(0.2)
+async def test_a_busy_engine_is_never_ended(engines: Engines, tiny_load: Load) -> None:
+    async with engines.use(model(tiny_load, "busy", 600)) as busy:
+        assert isinstance(busy, LocalEngine)
+        waiting = asyncio.create_task(answered(engines, model(tiny_load, "next", 600)))
+        await asyncio.sleep(1.0)
         assert not waiting.done()
-        assert busy.pid == pid
-        await _answer(busy)
+        await answer_of(busy)
     async with asyncio.timeout(5):
         await waiting
     assert busy.pid is None
 
 
-async def test_an_engine_that_is_used_again_while_others_leave_is_spared(
-    engines: Engines, tiny_load: Load, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Both idle ones were to leave for a large one; while the first ends, somebody comes back to the second."""
-    a, b, large = load_of(tiny_load, "a"), load_of(tiny_load, "b"), load_of(tiny_load, "large", 250)
-    for load in (a, b):
-        await answered(engines, load)
-    came_back, may_go = asyncio.Event(), asyncio.Event()
-    unload = Engine.unload
-
-    async def slow_unload(engine: Engine) -> None:
-        await unload(engine)
-        came_back.set()
-        await may_go.wait()
-
-    monkeypatch.setattr(Engine, "unload", slow_unload)
-    waiting = asyncio.create_task(answered(engines, large))
-    await came_back.wait()
-    async with engines.use(b) as second:
-        pid = second.pid
-        may_go.set()
-        await asyncio.sleep(0.1)
-        assert second.pid == pid
-        await _answer(second)
-    async with asyncio.timeout(5):
-        await waiting
-    assert engines.state(b) == "absent"
+async def test_while_one_model_loads_another_answers(engines: Engines, tiny_load: Load) -> None:
+    a, b = model(tiny_load, "a"), model(tiny_load, "b")
+    await answered(engines, a)
+    loading = asyncio.create_task(answered(engines, b))
+    while engines.state(b) != "loading":  # noqa: ASYNC110 - the state is the event
+        await asyncio.sleep(0)
+    await answered(engines, a)
+    assert engines.state(b) == "loading"
+    await loading
 
 
 async def test_who_needs_no_load_does_not_wait_for_room(engines: Engines, tiny_load: Load) -> None:
-    a, b = load_of(tiny_load, "a"), load_of(tiny_load, "b")
+    a, b = model(tiny_load, "a"), model(tiny_load, "b")
     async with faulty(reply(200)) as server, engines.use(a), engines.use(b):
-        waiting = asyncio.create_task(answered(engines, load_of(tiny_load, "c")))
+        waiting = asyncio.create_task(answered(engines, model(tiny_load, "c")))
         await asyncio.sleep(0.05)
         async with asyncio.timeout(1):
             await answered(engines, a)
@@ -216,117 +192,272 @@ async def test_who_needs_no_load_does_not_wait_for_room(engines: Engines, tiny_l
     await waiting
 
 
-async def test_who_shares_a_load_in_progress_does_not_wait_for_room(
-    engines: Engines, tiny_load: Load, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a, b, c = [load_of(tiny_load, name) for name in "abc"]
-    async with engines.use(a):
-        loading = asyncio.create_task(answered(engines, b))
-        while engines.state(b) != "loading":  # noqa: ASYNC110 - the state is the event
-            await asyncio.sleep(0)
-        making_room = asyncio.create_task(answered(engines, c))
-        await asyncio.sleep(0)
-        async with asyncio.timeout(2), engines.use(b):
-            assert not making_room.done()
-        await loading
-        await making_room
-
-
 async def test_one_that_waits_is_not_starved_by_turns_that_never_leave_a_gap(
-    engines: Engines, tiny_load: Load, monkeypatch: pytest.MonkeyPatch
+    engines: Engines, tiny_load: Load
 ) -> None:
-    monkeypatch.setattr(residency, "_PATIENCE_SECONDS", 0.2)
-    popular, other = load_of(tiny_load, "popular", 200), load_of(tiny_load, "other", 200)
+    popular, other = model(tiny_load, "popular", 600), model(tiny_load, "other", 600)
     over = asyncio.Event()
     turns = 0
 
-    async def one_after_the_other() -> None:
+    async def one_after_the_other(user: str) -> None:
         nonlocal turns
         while not over.is_set():
-            async with engines.use(popular):
+            async with engines.use(popular, user):
                 turns += 1
                 await asyncio.sleep(0.03)
 
-    crowd = [asyncio.create_task(one_after_the_other())]
-    await asyncio.sleep(0.015)
-    crowd += [asyncio.create_task(one_after_the_other()) for _ in range(2)]
-    async with asyncio.timeout(30):
-        while engines.state(popular) != "ready":  # noqa: ASYNC110 - the state is the event
-            await asyncio.sleep(0.01)
-    began = time.monotonic()
-    async with asyncio.timeout(5):
+    crowd = [asyncio.create_task(one_after_the_other(f"user {number}")) for number in range(3)]
+    await comes_true(lambda: turns > 10)
+    async with asyncio.timeout(10):
         await answered(engines, other)
-    assert time.monotonic() - began >= 0.2
     before = turns
-    async with asyncio.timeout(5):
-        while turns < before + 3:  # noqa: ASYNC110 - the crowd goes on
-            await asyncio.sleep(0.01)
+    await comes_true(lambda: turns > before + 3)
     over.set()
     await asyncio.gather(*crowd)
 
 
-async def test_without_room_in_time_it_is_unavailable_and_the_next_may_try(
-    engines: Engines, tiny_load: Load, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(residency, "_ROOM_SECONDS", 0.2)
-    busy, other = load_of(tiny_load, "busy", 200), load_of(tiny_load, "other", 200)
-    async with engines.use(busy):
-        with pytest.raises(MenagerieError) as refused:
-            await answered(engines, other)
-        assert refused.value.code is ErrorCode.ENGINE_UNAVAILABLE
-        assert refused.value.retry_after
-    monkeypatch.undo()
-    await answered(engines, other)
-
-
 async def test_one_who_gives_up_waiting_leaves_no_trace(engines: Engines, tiny_load: Load) -> None:
-    busy, other = load_of(tiny_load, "busy", 200), load_of(tiny_load, "other", 200)
+    busy, other = model(tiny_load, "busy", 600), model(tiny_load, "other", 600)
     async with engines.use(busy):
         waiting = asyncio.create_task(answered(engines, other))
         await asyncio.sleep(0.05)
+        assert engines.overview().waiting == 1
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-    await answered(engines, load_of(tiny_load, "third", 200))
+    await answered(engines, model(tiny_load, "third", 600))
     assert engines.state(other) == "absent"
+    assert engines.overview().waiting == engines.overview().running == 0
+
+
+async def test_who_waits_hears_of_the_place_and_of_the_wait(engines: Engines, tiny_load: Load) -> None:
+    target = model(tiny_load, "a")
+    async with engines.use(target), engines.use(target):
+        leases = [engines.enter(target, f"user {number}", 16) for number in range(3)]
+        assert [lease.position for lease in leases] == [1, 2, 3]
+        assert all(lease.expected_s > 0 for lease in leases)
+        leases[0].release()
+        assert await leases[2].moved(1)
+        assert [lease.position for lease in leases] == [0, 1, 2]
+    await leases[1].granted_engine()
+    assert (leases[1].position, leases[1].expected_s) == (0, 0)
+    for lease in leases:
+        lease.release()
+
+
+async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(
+    engines: Engines, tiny_load: Load
+) -> None:
+    target = model(tiny_load, "a")
+    leases = [engines.enter(target, f"user {number}", 16) for number in range(HASTE.queue_length)]
+    with pytest.raises(MenagerieError) as full:
+        engines.enter(target, "late", 16)
+    assert full.value.code is ErrorCode.QUEUE_FULL
+    assert full.value.retry_after
+    for lease in leases:
+        lease.release()
+
+
+async def test_a_pool_is_never_promised_twice(engines: Engines, tiny_load: Load) -> None:
+    target = model(tiny_load, "a")
+    first = engines.enter(target, "ana", tiny_load.context)
+    second = engines.enter(target, "ben", 100)
+    await first.granted_engine()
+    assert not second.granted
+    first.adjust(tiny_load.context - 100)
+    await second.granted_engine()
+    with pytest.raises(MenagerieError) as refused:
+        engines.enter(target, "ana", tiny_load.context + 1)
+    assert refused.value.code is ErrorCode.PROMPT_TOO_LONG
+    first.release()
+    second.release()
+
+
+async def test_what_leaves_for_another_comes_back_smaller_beside_it(tiny_load: Load) -> None:
+    async with engines_with(700) as engines:
+        a, b = model(tiny_load, "a", 500, 250), model(tiny_load, "b", 500, 250)
+        await answered(engines, a)
+        await answered(engines, b)
+        await comes_true(lambda: engines.state(a) == "ready")
+        assert engines.state(b) == "ready"
+        assert engines.overview().devices[0].reserved_mib <= 700
+        loads = engines.overview().loads
+        await answered(engines, a)
+        await answered(engines, b)
+        assert engines.overview().loads == loads
+
+
+async def test_a_pinned_engine_is_loaded_at_the_start_and_stays(engines: Engines, tiny_load: Load) -> None:
+    pinned, *others = [model(tiny_load, name) for name in "abc"]
+    cares: dict[Target, Care] = dict.fromkeys(others, Care())
+    cares[pinned] = Care(pinned=True)
+    engines.expect(cares)
+    await comes_true(lambda: engines.state(pinned) == "ready")
+    for one in (*others, *others):
+        await answered(engines, one)
+    assert engines.state(pinned) == "ready"
+    assert view(engines, "a").loads == 1
+
+
+async def test_an_engine_that_nobody_wants_for_long_leaves(engines: Engines, tiny_load: Load) -> None:
+    target = model(tiny_load, "a")
+    engines.expect({target: Care(idle_after_s=0.2)})
+    await answered(engines, target)
+    assert engines.state(target) == "ready"
+    await comes_true(lambda: engines.state(target) == "absent")
+    await answered(engines, target)
+
+
+async def test_a_smaller_window_is_served_by_the_engine_that_is_there(
+    engines: Engines, tiny_load: Load
+) -> None:
+    wide = model(tiny_load, "a")
+    narrow = local(msgspec.structs.replace(wide.forms[0], window=512, context=1024))
+    assert await answered(engines, wide) == await answered(engines, narrow)
+    assert engines.overview().loads == 1
+    engines.expect({narrow: Care()})
+    assert await answered(engines, narrow)
+    assert engines.overview().loads == 1
+
+
+async def test_a_larger_window_takes_an_engine_of_its_own(engines: Engines, tiny_load: Load) -> None:
+    wide = model(tiny_load, "a")
+    narrow = local(msgspec.structs.replace(wide.forms[0], window=512, context=1024))
+    assert await answered(engines, narrow) != await answered(engines, wide)
 
 
 async def test_a_failed_load_makes_no_room_disappear(engines: Engines, tiny_load: Load) -> None:
-    broken = msgspec.structs.replace(load_of(tiny_load, "broken", 200), model="/nowhere.gguf")
-    with pytest.raises(MenagerieError) as failure:
-        await answered(engines, broken)
-    assert failure.value.code is ErrorCode.MODEL_BROKEN
-    await answered(engines, load_of(tiny_load, "whole", 200))
-    assert [engine.target for engine in engines.loaded()] == [load_of(tiny_load, "whole", 200)]
+    broken = local(msgspec.structs.replace(tiny_load, alias="broken", model="/nowhere.gguf", memory=(600,)))
+    assert (await failure_of(engines, broken)).code is ErrorCode.MODEL_BROKEN
+    await answered(engines, model(tiny_load, "whole", 600))
 
 
-async def test_an_engine_that_dies_in_use_is_there_for_the_next(engines: Engines, tiny_load: Load) -> None:
-    load = load_of(tiny_load, "a")
-    async with engines.use(load) as engine:
-        assert engine.pid
-        psutil.Process(engine.pid).kill()
+async def test_everyone_who_waits_for_a_failing_load_gets_an_error_of_their_own(
+    engines: Engines,
+) -> None:
+    broken = local(Load("/nowhere.gguf", "broken", 256, 256, 2, 1, 0, "auto", 0, (10,)))
+    failures = await asyncio.gather(
+        *(answered(engines, broken, f"user {number}") for number in range(3)), return_exceptions=True
+    )
+    assert all(isinstance(failure, MenagerieError) for failure in failures)
+    assert len({id(failure) for failure in failures}) == 3
+
+
+async def test_a_model_that_fails_three_times_is_set_aside_and_said_why(
+    tmp_path: Path, tiny_load: Load
+) -> None:
+    rules = Rules(set_aside_s=0.6, rests_s=(0.0, 0.05))
+    async with engines_with(700, rules=rules) as engines:
+        path = tmp_path / "later.gguf"
+        target = local(msgspec.structs.replace(tiny_load, alias="later", model=str(path)))
+        for _ in range(3):
+            failure = await failure_of(engines, target)
+            assert failure.code is ErrorCode.MODEL_BROKEN
+        refused = await failure_of(engines, target)
+        assert refused.code is ErrorCode.MODEL_SET_ASIDE
+        assert refused.retry_after == 1
+        seen = view(engines, "later")
+        assert (seen.state, seen.failure, seen.failures) == ("set_aside", "model.broken", 3)
+        assert seen.retry_in_s
+        await answered(engines, model(tiny_load, "other"))
+        path.write_bytes(Path(tiny_load.model).read_bytes())  # noqa: ASYNC240
+        await asyncio.sleep(0.7)
+        await answered(engines, target)
+        assert view(engines, "later").failure == ""
+
+
+async def test_killed_under_load_only_its_own_turns_are_lost_and_the_next_is_served(
+    engines: Engines, tiny_load: Load
+) -> None:
+    a, b = model(tiny_load, "a"), model(tiny_load, "b")
+    async with engines.use(a, "ana") as dying, engines.use(a, "dan"), engines.use(b, "ben") as other:
+        waiting = asyncio.create_task(answered(engines, a, "cleo"))
+        assert isinstance(dying, LocalEngine)
+        assert dying.pid
+        os.kill(dying.pid, signal.SIGKILL)
         with pytest.raises(MenagerieError) as lost:
-            await _answer(engine)
+            await answer_of(dying)
         assert lost.value.code is ErrorCode.ENGINE_LOST
-    await answered(engines, load)
+        await answer_of(other)
+        async with asyncio.timeout(5):
+            await waiting
+    assert view(engines, "a").loads == 2
+    assert view(engines, "b").loads == 1
+
+
+async def test_a_hung_engine_is_replaced_for_those_who_wait(tiny_load: Load) -> None:
+    async with engines_with(700, Limits(60, 1.0, 8)) as engines:
+        target = model(tiny_load, "a")
+        async with engines.use(target, "ana") as hung:
+            assert isinstance(hung, LocalEngine)
+            pid = hung.pid
+            assert pid
+            os.kill(pid, signal.SIGSTOP)
+            with pytest.raises(MenagerieError) as failure:
+                await answer_of(hung)
+            assert failure.value.code is ErrorCode.ENGINE_TIMEOUT
+        async with asyncio.timeout(10):
+            await answered(engines, target)
+        assert not psutil.pid_exists(pid)
+
+
+async def test_killed_while_it_loads_the_next_is_served(engines: Engines, tiny_load: Load) -> None:
+    target, before = model(tiny_load, "a"), children()
+    loading = asyncio.create_task(failure_of(engines, target))
+    os.kill(await next_child(before), signal.SIGKILL)
+    assert (await loading).code is ErrorCode.ENGINE_LOST
+    await answered(engines, target)
+
+
+async def test_an_engine_that_takes_more_than_expected_is_expected_to_from_then_on(
+    engines: Engines, tiny_load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(residency, "_LOOKS_EVERY_S", 0.05)
+    a, b = model(tiny_load, "a"), model(tiny_load, "b")
+    watching = asyncio.create_task(engines.watch())
+    for one in (a, b):
+        await answered(engines, one)
+    monkeypatch.setattr(LocalEngine, "resident_mib", lambda _engine: 650)
+    await comes_true(lambda: "absent" in {engines.state(a), engines.state(b)})
+    assert engines.overview().devices[0].reserved_mib <= 700
+    watching.cancel()
 
 
 async def test_stopping_ends_all_processes_and_refuses_all_who_wait_or_come(tiny_load: Load) -> None:
-    engines = Engines(250, LIMITS)
+    async with engines_with(700) as engines:
+        before = children()
+        for name in "ab":
+            await answered(engines, model(tiny_load, name))
+        async with engines.use(model(tiny_load, "a")), engines.use(model(tiny_load, "b")):
+            waiting = asyncio.create_task(failure_of(engines, model(tiny_load, "c")))
+            await asyncio.sleep(0.05)
+            await engines.stop()
+            async with asyncio.timeout(1):
+                assert (await waiting).code is ErrorCode.STOPPING
+        assert children() == before
+        for name in "ad":
+            assert (await failure_of(engines, model(tiny_load, name))).code is ErrorCode.STOPPING
+        assert children() == before
+
+
+async def test_before_the_end_who_waits_is_told_and_who_generates_goes_on(
+    engines: Engines, tiny_load: Load
+) -> None:
+    target = model(tiny_load, "a")
+    async with engines.use(target) as engine, engines.use(target):
+        waiting = engines.enter(target, "ana", 16)
+        engines.refuse_who_waits()
+        with pytest.raises(MenagerieError) as told:
+            await waiting.moved(1)
+        assert told.value.code is ErrorCode.STOPPING
+        waiting.release()
+        await answer_of(engine)
+
+
+async def test_a_stop_during_a_load_leaves_no_process(engines: Engines, tiny_load: Load) -> None:
     before = children()
-    for name in "ab":
-        await answered(engines, load_of(tiny_load, name))
-    async with engines.use(load_of(tiny_load, "a")), engines.use(load_of(tiny_load, "b")):
-        waiting = asyncio.create_task(answered(engines, load_of(tiny_load, "c")))
-        await asyncio.sleep(0.05)
-        await engines.stop()
-        async with asyncio.timeout(1):
-            with pytest.raises(MenagerieError) as refused:
-                await waiting
-            assert refused.value.code is ErrorCode.STOPPING
-    assert children() == before
-    for name in "ad":
-        with pytest.raises(MenagerieError) as refused:
-            await answered(engines, load_of(tiny_load, name))
-        assert refused.value.code is ErrorCode.STOPPING
+    waiting = asyncio.create_task(failure_of(engines, model(tiny_load, "a")))
+    await next_child(before)
+    await engines.stop()
+    assert (await waiting).code is ErrorCode.STOPPING
     assert children() == before

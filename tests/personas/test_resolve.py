@@ -13,15 +13,16 @@ import pytest
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.engines.engine import Limits
-from menagerie.engines.plan import Device, Load, Machine
+from menagerie.engines.plan import Device, Local, Machine
 from menagerie.engines.residency import Engines
-from menagerie.engines.target import Remote
+from menagerie.engines.target import Remote, Target
 from menagerie.models.catalogue import Catalogue
 from menagerie.models.wish import DEFAULT_MODEL
 from menagerie.personas import resolve as resolve_module
 from menagerie.personas.directory import PersonaDirectory
 from menagerie.personas.resolve import Resolver
 from menagerie.settings import Settings
+from tests.conftest import machine
 from tests.personas.files import Site
 from tests.tiny_model import write_tiny_model
 
@@ -39,12 +40,12 @@ class House:
         place.mkdir(parents=True)
         self.default = write_tiny_model(place / (DEFAULT_MODEL.filename or "default.gguf").replace("*", "x"))
         self.personas = PersonaDirectory([site.folder], self.settings)
-        self.engines = Engines(10_000, Limits(60, 20, 4))
+        self.engines = Engines(machine(10_000), Limits(60, 20, 4))
         self.resolver = Resolver(
             self.settings, self.personas, catalogue, self.engines, Machine(2, (Device("ram", 8192, 6144),))
         )
 
-    async def target(self, name: str = "fox") -> Load | Remote:
+    async def target(self, name: str = "fox") -> Target:
         return (await self.resolver.resolve(self.personas.get(name))).target
 
     async def sha256(self, name: str = "fox") -> str:
@@ -70,14 +71,14 @@ async def test_a_model_that_is_pulled_while_running_takes_over_from_the_default_
     house = House(site, tmp_path)
     substituted = await house.resolver.resolve(house.personas.get("fox"))
     assert substituted.wanted == "file:fox.gguf"
-    assert isinstance(substituted.target, Load)
+    assert isinstance(substituted.target, Local)
     assert substituted.target.model == str(house.default)
     own = write_tiny_model(house.models / "fox.gguf", seed=1)
 
     async def answers_itself() -> bool:
         resolution = await house.resolver.resolve(house.personas.get("fox"))
         return (
-            isinstance(resolution.target, Load)
+            isinstance(resolution.target, Local)
             and resolution.target.model == str(own)
             and not resolution.wanted
         )
@@ -121,7 +122,7 @@ async def test_without_substitution_a_missing_model_is_refused_with_the_command_
 async def test_a_persona_that_changes_moves_to_its_new_engine_at_once(site: Site, tmp_path: Path) -> None:
     site.write("10.json", {"fox": {}})
     house = House(site, tmp_path)
-    assert isinstance(await house.target(), Load)
+    assert isinstance(await house.target(), Local)
     site.write("10.json", {"fox": {"engine_url": "http://127.0.0.1:9/v1", "context_window": 512}})
     assert house.personas.reload()
     target = await house.target()

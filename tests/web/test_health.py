@@ -18,8 +18,9 @@ class OtherEngines:
     def __init__(self, *states: str) -> None:
         self._states = states
 
-    def loaded(self) -> list[Any]:
-        return [type("Loaded", (), {"state": state}) for state in self._states]
+    def overview(self) -> Any:
+        engines = [type("Engine", (), {"state": state}) for state in self._states]
+        return type("Overview", (), {"engines": engines})
 
 
 async def test_a_living_service_says_so_whatever_else_is_wrong(tmp_path: Path) -> None:
@@ -34,8 +35,11 @@ async def test_a_living_service_says_so_whatever_else_is_wrong(tmp_path: Path) -
     [
         ("ready", "", (), True),
         ("loading", "", (), True),
-        ("absent", "", (), False),
-        ("absent", "", ("ready",), True),
+        ("waiting", "", (), True),
+        ("absent", "", (), True),
+        ("set_aside", "", (), False),
+        ("set_aside", "", ("absent",), False),
+        ("set_aside", "", ("ready",), True),
         ("absent", "engine:remote", (), True),
         ("stopped", "", (), False),
         ("missing", "", ("ready",), False),

@@ -22,9 +22,10 @@ from menagerie.cli.engine_findings import Finding
 from menagerie.cli.exits import CommandError, Exit, wanted_settings
 from menagerie.cli.models import models_folder
 from menagerie.cli.personas import wanted_personas
+from menagerie.cli.placing import placing
 from menagerie.cli.serve import address_problem
 from menagerie.core.errors import MenagerieError
-from menagerie.engines.devices import ask_library, look
+from menagerie.engines.devices import ask_library, look, machine_of
 from menagerie.locales import Language, text
 from menagerie.models.catalogue import Catalogue
 from menagerie.models.defaults import default_wish
@@ -52,6 +53,7 @@ def run(arguments: Namespace, language: Language) -> int:
         *engine_findings.build(found, wheels.look(), settings, language),
         *(finding for one in (_data, _port, _model, _store) for finding in one(settings, language)),
         ("ok", "personas", str(len(personas.all()))),
+        *placing(machine_of(found, settings), settings, personas, language),
     ]
     print(
         columns(

@@ -42,6 +42,8 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     session: str | None = None
     given: tuple[Given, ...] = ()
+    batch: bool = False
+    """Nobody is waiting for the answer: people go before it."""
     compiled: CompiledSchema | None = None
 
 

@@ -27,7 +27,8 @@ from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Notice, Queu
 from menagerie.core.messages import Message
 from menagerie.core.provenance import Provenance
 from menagerie.engines.chat import ChatRequest, Chunk
-from menagerie.engines.engine import Engine
+from menagerie.engines.engine import RunningEngine
+from menagerie.engines.lease import Lease
 from menagerie.engines.residency import Engines
 from menagerie.locales import Language, text
 from menagerie.models.wish import DEFAULT_MODEL
@@ -41,7 +42,9 @@ from menagerie.store.turns import Outcome, TurnEnd, TurnStart
 log = structlog.get_logger("menagerie.turns")
 
 _TOLD_EVERY_S: Final = 5.0
-"""A waiting turn hears of its place at least this often."""
+"""A waiting turn hears of its place at least this often …"""
+_TOLD_AGAIN_S: Final = 0.5
+"""… and at most that often."""
 _LONGEST_STUFFING: Final = 200_000
 _SHORT: Final = 256
 """Bytes of a message up to which it is not counted by the engine before the turn, only by its usage after it."""
@@ -118,8 +121,9 @@ class Turns:
                 self._end_in_background(turn, "cancelled", ErrorCode.TURN_CANCELLED)
 
     async def drain(self, grace_s: float) -> None:
-        """Take no new turns, and wait for the running ones to end, `grace_s` seconds at most."""
+        """Take no new turns, tell those who wait, and let those that generate end, within `grace_s` seconds."""
         self._stopping = True
+        self._engines.refuse_who_waits()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self._idle.wait()
@@ -193,29 +197,48 @@ class Turns:
         resolution, language = turn.resolution, turn.request.language
         if self._engines.state(resolution.target) != "ready":
             yield _notice("notice.model_loading", language)
-        engine = await self._engine(turn, held)
+        lease = self._engines.enter(
+            resolution.target, turn.request.user.share, self._most_tokens(turn), batch=turn.request.batch
+        )
+        held.callback(lease.release)
+        async with contextlib.aclosing(self._waiting(turn, lease)) as waiting:
+            async for event in waiting:
+                yield event
+        engine = lease.engine
         fitted = await self._fit(turn, engine, resolution.window)
+        lease.adjust(fitted.tokens + fitted.answer_tokens)
         if fitted.dropped and not turn.dropped:
             yield _notice("notice.history_dropped", language, count=fitted.dropped)
         turn.dropped, turn.sent_tokens = fitted.dropped, fitted.tokens
-        ticket = engine.admission.enter(fitted.tokens + fitted.answer_tokens)
-        held.callback(ticket.release)
-        while not ticket.granted:
-            yield Queued(ticket.position, round(ticket.expected_s, 1))
-            await ticket.moved(_TOLD_EVERY_S)
-            if self._clock() - turn.clock > self._settings.turn_timeout:
-                raise MenagerieError(ErrorCode.TURN_TIMEOUT)
-        turn.queued_ms = self._elapsed_ms(turn)
         chunks = self._chat(turn, engine, fitted)
         turn.chunks = await held.enter_async_context(contextlib.aclosing(chunks))
 
-    async def _engine(self, turn: RunningTurn, held: contextlib.AsyncExitStack) -> Engine:
+    async def _waiting(self, turn: RunningTurn, lease: Lease) -> AsyncGenerator[Queued, None]:
+        """Tell of the place in the queue, until the turn may generate."""
+        while not lease.granted:
+            yield Queued(lease.position, round(lease.expected_s, 1))
+            told = self._clock()
+            moved = await lease.moved(_TOLD_EVERY_S)
+            while moved and not lease.granted and (soon := told + _TOLD_AGAIN_S - self._clock()) > 0:
+                await lease.moved(soon)
+            if self._clock() - turn.clock > self._settings.turn_timeout:
+                raise MenagerieError(ErrorCode.TURN_TIMEOUT)
+        turn.queued_ms = self._elapsed_ms(turn)
+
+    def _most_tokens(self, turn: RunningTurn) -> int:
+        """The most that a turn can need of its engine's pool, before anything is counted: no token is less than a
+        byte, and no conversation more than its window."""
+        assert turn.conversation is not None
         assert turn.resolution is not None
-        try:
-            async with asyncio.timeout_at(turn.clock + self._settings.turn_timeout):
-                return await held.enter_async_context(self._engines.use(turn.resolution.target))
-        except TimeoutError as late:
-            raise MenagerieError(ErrorCode.TURN_TIMEOUT) from late
+        request, window = turn.request, turn.resolution.window
+        if request.compiled is not None:
+            return window
+        known = sum(
+            len(message.content.encode("utf-8", "replace")) + 16 if message.tokens is None else message.tokens
+            for message in turn.conversation.messages
+        )
+        asked = sum(len(one.text) for one in request.given) + len(request.prompt)
+        return min(window, known + 4 * asked + 256 + self._settings.answer_tokens)
 
     def _take(self, turn: RunningTurn, chunk: Chunk) -> Token | None:
         if chunk.finish:
@@ -227,7 +250,7 @@ class Turns:
         turn.answer.append(chunk.text)
         return Token(chunk.text)
 
-    def _chat(self, turn: RunningTurn, engine: Engine, fitted: Fit) -> AsyncGenerator[Chunk, None]:
+    def _chat(self, turn: RunningTurn, engine: RunningEngine, fitted: Fit) -> AsyncGenerator[Chunk, None]:
         request = ChatRequest(
             messages=for_template(fitted.messages, engine.takes_system),
             max_tokens=fitted.answer_tokens,
@@ -247,7 +270,7 @@ class Turns:
             engine.chat, request, compiled, language=turn.request.language, account=turn.account
         )
 
-    async def _fit(self, turn: RunningTurn, engine: Engine, window: int) -> Fit:
+    async def _fit(self, turn: RunningTurn, engine: RunningEngine, window: int) -> Fit:
         conversation = turn.conversation
         assert conversation is not None
         request = turn.request
@@ -329,7 +352,7 @@ def _notice(key: str, language: Language, **values: object) -> Notice:
     return Notice(key.removeprefix("notice."), text(key, language, **values))
 
 
-async def _counted(message: Message, engine: Engine) -> Message:
+async def _counted(message: Message, engine: RunningEngine) -> Message:
     """The message with its length. Of a short one, its bytes are bound enough: no token is less than a byte."""
     if message.tokens is not None:
         return message
@@ -338,7 +361,7 @@ async def _counted(message: Message, engine: Engine) -> Message:
     return Message(message.role, message.content, tokens)
 
 
-async def _counted_system(system: Message, engine: Engine) -> Message:
+async def _counted_system(system: Message, engine: RunningEngine) -> Message:
     """The system prompt with its length. What stands before its last paragraph, the time, is the same for everybody
     and counted once."""
     if system.tokens is not None:

@@ -39,6 +39,7 @@ class ErrorCode(StrEnum):
     MODEL_DOWNLOAD_FAILED = "model.download_failed"
     MODEL_HASH_MISMATCH = "model.hash_mismatch"
     MODEL_SOURCE_INVALID = "model.source_invalid"
+    MODEL_SET_ASIDE = "model.set_aside"
     MODEL_TOO_LARGE = "model.too_large"
     MODEL_OUT_OF_MEMORY = "model.out_of_memory"
     DISK_FULL = "disk.full"

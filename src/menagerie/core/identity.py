@@ -21,6 +21,12 @@ class User(msgspec.Struct, frozen=True):
         """The name that what they make is filed under."""
         return self.names[0] if self.names else ANONYMOUS
 
+    @property
+    def share(self) -> str:
+        """Whose share of an engine their turns take: their own, or, for nobody in particular, that of their
+        address."""
+        return self.id if self.names else f"@{self.address}"
+
     def owns(self, owner: str) -> bool:
         """Whether something filed under `owner` is theirs."""
         return owner in self.names if self.names else owner == ANONYMOUS

@@ -105,7 +105,7 @@ class Child:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                env=_without_secrets(os.environ),
+                env=without_secrets(os.environ),
                 start_new_session=True,
             )
         except BaseException as failure:
@@ -252,7 +252,7 @@ class Child:
                 log.debug("engine.log", line=line)
 
 
-def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """The part of our environment that an engine needs. It opens files that are not trusted: what it does not know,
     nobody can get out of it."""
     return {name: value for name, value in environment.items() if _PASSED_ON(name)}

@@ -77,8 +77,8 @@ class CompletionStream:
         """The text that `data` completes, of all its events together; None for none. With `[DONE]` comes the last
         chunk, the only one that has `finish`; what follows it is nothing.
 
-        Raises `MenagerieError`: `engine.refused` for what is not a completion or longer than `LONGEST_EVENT`, and
-        what an error event says.
+        Raises `MenagerieError`: `engine.lost` for what is not a completion or longer than `LONGEST_EVENT`, and what
+        an error event says.
         """
         if self._rest:
             data = self._rest + data
@@ -86,7 +86,7 @@ class CompletionStream:
             data = data.replace(b"\r\n", b"\n")
         *events, self._rest = data.split(b"\n\n")
         if len(self._rest) > LONGEST_EVENT:
-            raise MenagerieError(ErrorCode.ENGINE_REFUSED)
+            raise MenagerieError(ErrorCode.ENGINE_LOST)
         text = ""
         for event in events:
             payload = _payload(event)
@@ -101,7 +101,7 @@ class CompletionStream:
             event = _decode_event(payload)
         except (msgspec.DecodeError, UnicodeDecodeError) as garbage:
             log.warning("engine.garbage", length=len(payload))
-            raise MenagerieError(ErrorCode.ENGINE_REFUSED) from garbage
+            raise MenagerieError(ErrorCode.ENGINE_LOST) from garbage
         if event.usage is not None:
             self._usage = _usage(event.usage)
         if event.choices:

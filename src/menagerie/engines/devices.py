@@ -14,7 +14,7 @@ import psutil
 import structlog
 
 from menagerie.engines import cgroup
-from menagerie.engines.child import _without_secrets
+from menagerie.engines.child import without_secrets
 from menagerie.engines.plan import MIB, Device, Machine, memory_budget_mib
 from menagerie.settings import Settings
 
@@ -146,7 +146,7 @@ def ask_library(command: Iterable[str] = (), seconds: float = _PROBE_SECONDS) ->
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=seconds,
-            env=_without_secrets(os.environ),
+            env=without_secrets(os.environ),
             check=False,
         )
         return msgspec.json.decode(asked.stdout, type=Report)

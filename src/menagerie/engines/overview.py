@@ -9,6 +9,9 @@ import msgspec
 EngineState = Literal["absent", "waiting", "loading", "ready", "leaving", "resting", "set_aside", "stopped"]
 """`waiting`: wanted, no room yet. `resting`: failed, tried again soon. `set_aside`: failed too often."""
 
+Reason = Literal["evicted", "idle", "shrunk", "died", "stopped"]
+"""Why an engine has ended."""
+
 
 class DeviceView(msgspec.Struct, frozen=True):
     """One device's memory, in MiB. `reserved_mib` is what the engines may take, `measured_mib` what they do take,
@@ -84,9 +87,7 @@ class Observer(Protocol):
     def loaded(self, *, engine: str, kind: str, seconds: float) -> None:
         """An engine was loaded."""
 
-    def unloaded(
-        self, *, engine: str, reason: Literal["evicted", "idle", "shrunk", "died", "stopped"]
-    ) -> None:
+    def unloaded(self, *, engine: str, reason: Reason) -> None:
         """An engine was ended, or has ended."""
 
     def failed(self, *, engine: str, code: str) -> None:

@@ -149,6 +149,17 @@ class Place:
         self.last_used = now
         self._outlook = None
 
+    def cut_off(self, now: float) -> list[int]:
+        """The engine serves nobody any more: whose requests those were that ran."""
+        self._count_crowd(now)
+        cut = list(self.running)
+        for running in self.running.values():
+            self.queue.left(running.user, running.batch)
+        self.running.clear()
+        self._tokens = 0
+        self._changed()
+        return cut
+
     def give_up(self, request: int) -> None:
         """A waiting request waits no longer."""
         self.queue.give_up(request)

@@ -26,7 +26,7 @@ from typing import Final
 
 import msgspec
 
-from menagerie.engines.overview import EngineState
+from menagerie.engines.overview import EngineState, Reason
 from menagerie.engines.place import Form, Place
 from menagerie.engines.prospect import until_ready
 from menagerie.engines.room import Memory, choose, fits, less, nothing, plus
@@ -61,7 +61,7 @@ class End(msgspec.Struct, frozen=True):
     """End the engine, then tell `ended`. `reason` as in `Observer.unloaded`."""
 
     key: Key
-    reason: str
+    reason: Reason
 
 
 Action = Grant | Refuse | Start | End
@@ -134,8 +134,9 @@ class Scheduler:
         return number
 
     def adjust(self, request: int, tokens: int) -> None:
-        """A granted request needs only so many tokens of the pool."""
-        self._where[request].adjust(request, tokens)
+        """A granted request needs only so many tokens of the pool; harmless for one whose engine was lost."""
+        if (place := self._where.get(request)) is not None:
+            place.adjust(request, tokens)
 
     def leave(self, request: int, now: float) -> None:
         """A request has ended, or is given up; harmless for one that was refused."""
@@ -160,13 +161,18 @@ class Scheduler:
         self._count_failure(place, now, code)
         self._refuse_all(place, code)
 
-    def lost(self, key: Key) -> None:
-        """A loaded engine ends by itself, or has to be ended because it hung; `died` will tell that it has."""
-        self.places[key].state = "leaving"
+    def lost(self, key: Key, now: float) -> None:
+        """A loaded engine ends by itself, or has to be ended because it hung; `died` will tell that it has. Who ran on
+        it runs no more: whoever asks again enters again."""
+        place = self.places[key]
+        place.state = "leaving"
+        for request in place.cut_off(now):
+            del self._where[request]
 
     def died(self, key: Key, now: float, code: str) -> None:
         """An engine that was lost is gone, and its memory is free."""
         place = self.places[key]
+        assert place.state == "leaving"
         self._forgive(place, now)
         place.absent()
         self._count_failure(place, now, code)
@@ -344,7 +350,7 @@ class Scheduler:
                 stays = plus(stays, [place.reserved])
         return actions
 
-    def _end(self, place: Place, reason: str, now: float) -> Action:
+    def _end(self, place: Place, reason: Reason, now: float) -> Action:
         self._forgive(place, now)
         place.state, place.left_at = "leaving", now
         if reason in {"evicted", "shrunk"}:
@@ -383,7 +389,7 @@ class Scheduler:
                 later = plus(later, [other.reserved])
                 if not other.running:
                     other.comes_back = other.smallest_beside(less(later, [memory]))
-                    reason = "shrunk" if other.comes_back else "evicted"
+                    reason: Reason = "shrunk" if other.comes_back else "evicted"
                     actions.append(self._end(other, reason, now))
             if not leaving and fits(memory, free):
                 actions.append(self._start(place, form, now))

@@ -33,9 +33,9 @@ def until_ready(place: Place, places: Iterable[Place], free: Memory, now: float,
     if place.state == "loading":
         return max(place.began_at + place.load_s - now, place.load_s / 10)
     places = list(places)
-    leavers = [_leaver(one, now, rules) for one in places if one.state != "absent" and not one.closed_for]
+    there = (one for one in places if one.state != "absent" and not one.closed_for)
+    leavers = [leaver for one in there if (leaver := _leaver(one, now, rules)) is not None]
     free = plus(free, [one.reserved for one in places if one.state == "leaving"])
-    leavers = [one for one in leavers if one is not None]
     ready_at = now
     for wanted in sorted((one for one in places if _waits(one)), key=lambda one: one.urgent_since):
         need = wanted.forms[0].memory

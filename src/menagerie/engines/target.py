@@ -25,3 +25,18 @@ class Remote(msgspec.Struct, frozen=True):
 
 
 Target = Local | Remote
+
+
+def serves(loaded: Local, wanted: Local) -> bool:
+    """Whether an engine that was loaded for one may answer for the other: the same model under the same parameters,
+    and a window that is as large."""
+    ours, theirs = loaded.forms[0], wanted.forms[0]
+    same_size = msgspec.structs.replace(
+        ours,
+        window=theirs.window,
+        context=theirs.context,
+        slots=theirs.slots,
+        cache_mib=theirs.cache_mib,
+        memory=theirs.memory,
+    )
+    return same_size == theirs and loaded.window >= wanted.window

@@ -37,6 +37,7 @@ _SETTINGS: Final = {
     "gpu_layers": "llm_gpu_layers",
     "cpu_threads": "llm_cpu_threads",
     "flash_attention": "llm_flash_attention",
+    "idle_timeout": "engine_idle",
     "rag_length": "llm_rag_length",
     "rag_helper": "llm_rag_helper",
     "voice": "llm_voice",

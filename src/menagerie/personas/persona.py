@@ -211,6 +211,8 @@ class Persona(BaseModel):
     gpu_layers: int = Field(default=-1, ge=-1, le=10_000)
     cpu_threads: int | None = Field(default=None, ge=1, le=1024)
     flash_attention: Flash = "auto"
+    keep_loaded: bool = False
+    idle_timeout: float | None = Field(default=None, ge=0, le=31_536_000)
     temperature: float | None = Field(default=None, ge=0, le=2)
     strict: bool = False
 

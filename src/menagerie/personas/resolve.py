@@ -14,9 +14,10 @@ import structlog
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.provenance import ModelFacts
-from menagerie.engines.plan import Load, Machine, ModelShape, Wish, plan
+from menagerie.engines.plan import Local, Machine, ModelShape, Wish, plan
 from menagerie.engines.residency import Engines
-from menagerie.engines.target import Remote
+from menagerie.engines.target import Remote, Target
+from menagerie.engines.unit import Care
 from menagerie.models.catalogue import Catalogue, InstalledModel
 from menagerie.models.defaults import default_wish
 from menagerie.models.wish import DEFAULT_MODEL, ModelWish
@@ -33,7 +34,7 @@ _DEFAULT_ENGINE: Final = "default"
 class Resolution(msgspec.Struct, frozen=True):
     """Where a persona's turns go. `wanted` names its own model where another one answers instead of it."""
 
-    target: Load | Remote
+    target: Target
     facts: ModelFacts
     window: int
     """Tokens that one conversation with this persona may use."""
@@ -116,7 +117,7 @@ class Resolver:
     def with_hash(self, resolution: Resolution) -> ModelFacts:
         """The facts of a resolution, with the file's hash once it is known. Hashing goes on in the background."""
         facts, target = resolution.facts, resolution.target
-        if facts.sha256 or not isinstance(target, Load):
+        if facts.sha256 or not isinstance(target, Local):
             return facts
         known = self._hashes.get(target.model)
         if known:
@@ -153,9 +154,26 @@ class Resolver:
     async def _refresh(self) -> None:
         personas = self._personas.all()
         self._known = await asyncio.to_thread(self._resolve_all, personas)
+        self._engines.expect(self._cared_for(personas))
         self._hashes.clear()  # what holds of the file as it is now has come with it
         self._known_for = personas
         self._known_at = time.monotonic()
+
+    def _cared_for(self, personas: Iterable[Persona]) -> dict[Target, Care]:
+        """How each engine is to be kept: as its most demanding persona wants it."""
+        cares: dict[Target, Care] = {}
+        for persona in personas:
+            resolution = self._known.get(persona.name)
+            if not isinstance(resolution, Resolution):
+                continue
+            own = Care(persona.keep_loaded and not resolution.wanted, persona.idle_timeout)
+            other = cares.get(resolution.target, own)
+            times = (own.idle_after_s, other.idle_after_s)
+            cares[resolution.target] = Care(
+                own.pinned or other.pinned,
+                None if None in times else max(time for time in times if time is not None),
+            )
+        return cares
 
     def _resolve_all(self, personas: Iterable[Persona]) -> dict[str, Resolution | MenagerieError]:
         found: dict[str, Resolution | MenagerieError] = {}
@@ -222,7 +240,7 @@ class Resolver:
 
     def _local(self, persona: Persona, model: InstalledModel, wanted: str, window: int) -> Resolution:
         header = model.header
-        shape = ModelShape(header.weights_bytes, header.kv_bytes_per_token, header.context_length)
+        shape = ModelShape.of(header)
         wish = Wish(
             window=window,
             slots=self._settings.engine_slots,
@@ -230,8 +248,9 @@ class Resolver:
             gpu_layers=persona.gpu_layers,
             flash_attention=persona.flash_attention,
             cache_mib=self._settings.prompt_cache,
+            draft=self._settings.whisper_speculative_decoding,
         )
-        load = plan(str(model.path), model.name, shape, wish, self._machine).forms[0]
+        load = plan(str(model.path), model.name, shape, wish, self._machine)
         facts = ModelFacts(
             name=header.name or model.name,
             file=model.path.name,

@@ -15,7 +15,9 @@ from menagerie.web.services import Services, services_of
 
 log = structlog.get_logger("menagerie.web")
 
-ABLE: Final = frozenset({"ready", "loading"})
+ABLE: Final = frozenset({"ready", "loading", "waiting", "leaving", "absent"})
+"""An engine that is absent is loaded when it is wanted."""
+_LOADED: Final = frozenset({"ready", "loading"})
 
 router = APIRouter(tags=["health"])
 
@@ -51,18 +53,19 @@ async def _store(services: Services) -> str:
 
 
 async def _engine(services: Services) -> str:
-    """The state of the default persona's engine; that of any other where this one made room for it."""
+    """The state of the default persona's engine; that of any other that is loaded, where this one has failed."""
     try:
         persona = services.personas.get(services.settings.default_persona)
         described = await services.resolver.describe(persona)
     except MenagerieError as failure:
         log.warning("default_persona_unusable", failure=str(failure))
         return "missing"
-    if described.state in ABLE or described.state == "missing":
+    if described.state in ABLE or described.state in {"missing", "stopped"}:
         return described.state
     if described.source.startswith("engine:"):
         return "ready"
-    return next((engine.state for engine in services.engines.loaded()), described.state)
+    loaded = (one.state for one in services.engines.overview().engines if one.state in _LOADED)
+    return next(loaded, described.state)
 
 
 def _personas(services: Services) -> str:
