@@ -8,10 +8,23 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import drafting, measures, processes
-from bench.measures import Figure
+from bench import drafting, measures, processes, residency
+from bench.figure import Figure
 
-NAMES = ("streaming", "first_frame", "idle_sockets", "throughput", "second_turn", "start_up", "drafting")
+NAMES = (
+    "streaming",
+    "first_frame",
+    "idle_sockets",
+    "throughput",
+    "second_turn",
+    "start_up",
+    "one_model",
+    "swap",
+    "two_models",
+    "killed",
+    "forecasts",
+    "drafting",
+)
 
 
 def default_model() -> Path:
@@ -36,6 +49,11 @@ async def measure(names: list[str], model: Path, repeats: int) -> list[Figure]:
         "throughput": lambda: measures.throughput(model, repeats),
         "second_turn": lambda: measures.second_turn(model, repeats),
         "start_up": lambda: measures.start_up(model, repeats),
+        "one_model": lambda: residency.one_model(model, repeats),
+        "swap": lambda: residency.swap(model, repeats),
+        "two_models": lambda: residency.two_models(model, repeats),
+        "killed": lambda: residency.killed(model, repeats),
+        "forecasts": lambda: residency.forecasts(model, repeats),
         "drafting": lambda: drafting.drafting(model, repeats),
     }
     figures: list[Figure] = []

@@ -19,7 +19,7 @@ import msgspec
 
 from bench import processes
 from bench.clients import PROMPTS
-from bench.measures import Figure
+from bench.figure import Figure
 from bench.processes import Engine, cpu_seconds
 
 TOKENS: Final = 64

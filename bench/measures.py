@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-import msgspec
 import psutil
 
 from bench import processes
@@ -26,19 +25,10 @@ from bench.clients import (
     open_socket,
     same_system_prompt,
 )
+from bench.figure import Figure
 from bench.processes import Engine, Service, cpu_seconds
 
 TOKENS: Final = 128
-
-
-class Figure(msgspec.Struct):
-    """One measured figure, its goal, and what it was made from."""
-
-    name: str
-    value: float
-    goal: str
-    reached: bool
-    detail: str
 
 
 async def throughput(model: Path, repeats: int) -> list[Figure]:

@@ -64,11 +64,17 @@ def free_port() -> int:
 
 @contextlib.asynccontextmanager
 async def engine(
-    model: Path, *, slots: int, fixed_length: bool = True, draft: int = 0, threads: int | None = None
+    model: Path,
+    *,
+    slots: int,
+    fixed_length: bool = True,
+    draft: int = 0,
+    threads: int | None = None,
+    load: Load | None = None,
 ) -> AsyncGenerator[Engine, None]:
     """llama.cpp's server on the model, exactly as the service runs it, on a Unix socket too, with answers that do
-    not stop before the asked length. It has a thread for each core unless told otherwise."""
-    load = Load(
+    not stop before the asked length. It has a thread for each core unless told otherwise; `load` tells it all."""
+    load = load or Load(
         model=str(model),
         alias="bench",
         context=slots * 1024,
