@@ -61,7 +61,6 @@ async def house(
         budget = load_of(copies[0], slots).memory_mib * fit + 64
         async with processes.service(
             module="bench.fixed_service",
-            LLM_MODEL_FILE=str(copies[0]),
             MENAGERIE_PERSONALITIES=str(folder / "personas"),
             MENAGERIE_DEFAULT_PERSONA="ant",
             MENAGERIE_ANSWER_TOKENS=str(tokens),

@@ -162,8 +162,7 @@ class Engines:
             await asyncio.sleep(_LOOKS_EVERY_S)
             ready = [unit for unit in self._units.values() if isinstance(unit.engine, LocalEngine)]
             for unit in ready:
-                await self._measure(unit, unit.engine)
-                self._look_at_memory(unit)
+                await self._look_at_memory(unit)
             if ready and psutil.virtual_memory().available < _MACHINE_IS_SHORT_MIB * MIB:
                 self._end_what_grew(ready)
             self._act()
@@ -267,15 +266,15 @@ class Engines:
         began = self._clock()
         try:
             engine = await self._open(unit, form, after_failure=place.short_of_memory)
-            seconds = self._clock() - began
-            await self._measure(unit, engine)
         except MenagerieError as failure:
             self._load_failed(unit, form, failure)
         except Exception:
             log.exception("engine.load_broke", engine=unit.name)
             self._load_failed(unit, form, MenagerieError(ErrorCode.ENGINE_UNAVAILABLE, retry_after=30.0))
         else:
-            self._loaded(unit, form, engine, seconds)
+            self._loaded(unit, form, engine, self._clock() - began)
+            self._act()
+            await self._learn(unit, engine)
         self._act()
 
     async def _open(self, unit: Unit, form: int, *, after_failure: bool) -> RunningEngine:
@@ -288,15 +287,19 @@ class Engines:
 
     def _loaded(self, unit: Unit, form: int, engine: RunningEngine, seconds: float) -> None:
         unit.engine, unit.failure, unit.load_seconds = engine, None, seconds
-        memory = None
-        if isinstance(engine, LocalEngine):
-            self._measurements.note_loaded(engine.load, seconds, unit.resident_mib or 0)
-            memory = self._measurements.correct(engine.load).memory
-        self._policy.loaded(unit.target, self._clock(), seconds, memory)
+        self._policy.loaded(unit.target, self._clock(), seconds)
         if isinstance(engine, LocalEngine):
             engine.when_over(lambda code: self._is_over(unit, engine, code))
         self._observer.loaded(engine=unit.name, kind=unit.kind, seconds=seconds)
         log.info("engine.ready", engine=unit.name, seconds=round(seconds, 2), form=form)
+
+    async def _learn(self, unit: Unit, engine: RunningEngine) -> None:
+        """Expect of an engine from now on what it takes, as measured; asking the system takes milliseconds."""
+        if isinstance(engine, LocalEngine):
+            unit.resident_mib = await asyncio.to_thread(engine.resident_mib)
+            self._measurements.note_loaded(engine.load, unit.load_seconds or 0.0, unit.resident_mib)
+            if unit.engine is engine:
+                self._policy.measured(unit.target, self._measurements.correct(engine.load).memory)
 
     def _load_failed(self, unit: Unit, form: int, failure: MenagerieError) -> None:
         log.warning("engine.start_failed", engine=unit.name, failure=str(failure))
@@ -338,16 +341,16 @@ class Engines:
         self._observer.unloaded(engine=unit.name, reason=reason)
         self._act()
 
-    async def _measure(self, unit: Unit, engine: RunningEngine | None) -> None:
-        """Note what an engine takes of the machine's memory; asking the system takes milliseconds."""
-        if isinstance(engine, LocalEngine):
-            unit.resident_mib = await asyncio.to_thread(engine.resident_mib)
-
-    def _look_at_memory(self, unit: Unit) -> None:
-        place, resident = self._policy.places[unit.target], unit.resident_mib
-        if not isinstance(unit.engine, LocalEngine) or not resident or place.state != "ready":
+    async def _look_at_memory(self, unit: Unit) -> None:
+        engine = unit.engine
+        if not isinstance(engine, LocalEngine):
             return
-        self._measurements.note_seen(unit.engine.load, resident)
+        resident = await asyncio.to_thread(engine.resident_mib)
+        if not resident or unit.engine is not engine:
+            return
+        unit.resident_mib = resident
+        self._measurements.note_seen(engine.load, resident)
+        place = self._policy.places[unit.target]
         if resident > place.reserved[0]:
             log.warning("engine.has_grown", engine=unit.name, expected=place.reserved[0], resident=resident)
             self._policy.measured(unit.target, (resident, *place.reserved[1:]))
