@@ -22,7 +22,7 @@ def test_a_card_tells_the_model_that_really_answers(open_page: OpenPage) -> None
 
     owl = page.get_by_role("listitem").filter(has_text="Owl")
     expect(owl).to_contain_text("Llama 3.2 3B Instruct")
-    expect(owl).to_contain_text("Its own model is not installed")
+    expect(owl).to_contain_text("Its own model is not available")
     beaver = page.get_by_role("listitem").filter(has_text="Beaver")
     expect(beaver).not_to_contain_text("not installed")
 

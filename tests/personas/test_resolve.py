@@ -140,3 +140,23 @@ async def test_personas_of_the_same_weights_share_one_engine_wide_enough_for_all
     assert narrow.target == wide.target
     assert (narrow.window, wide.window) == (512, 1024)
     await house.resolver.close()
+
+
+async def test_while_a_model_is_set_aside_the_default_one_answers_and_it_is_said(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write("10.json", FOX)
+    house = House(site, tmp_path)
+    own = write_tiny_model(house.models / "fox.gguf", seed=1)
+    before = await house.resolver.resolve(house.personas.get("fox"))
+    assert isinstance(before.target, Local)
+    assert before.target.model == str(own)
+    aside = before.target
+    monkeypatch.setattr(house.engines, "state", lambda target: "set_aside" if target == aside else "absent")
+    instead = await house.resolver.resolve(house.personas.get("fox"))
+    assert isinstance(instead.target, Local)
+    assert instead.target.model == str(house.default)
+    assert instead.wanted == "fox"
+    monkeypatch.undo()
+    assert (await house.resolver.resolve(house.personas.get("fox"))).target == aside
+    await house.resolver.close()

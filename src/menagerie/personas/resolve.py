@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -73,6 +73,8 @@ class Resolver:
         self._engines = engines
         self._machine = machine
         self._known: dict[str, Resolution | MenagerieError] = {}
+        self._instead: dict[str, Resolution] = {}
+        """Who answers for a persona while its own model is set aside."""
         self._known_for: tuple[Persona, ...] = ()
         self._known_at = float("-inf")
         self._refreshing: asyncio.Task[None] | None = None
@@ -91,6 +93,8 @@ class Resolver:
             raise MenagerieError(ErrorCode.PERSONA_UNKNOWN, name=persona.name)
         if isinstance(found, MenagerieError):
             raise found.with_traceback(None)  # else it would keep what every caller had in hand
+        if self._engines.state(found.target) == "set_aside":
+            return self._instead.get(persona.name, found)
         return found
 
     async def describe(self, persona: Persona) -> Description:
@@ -153,7 +157,7 @@ class Resolver:
 
     async def _refresh(self) -> None:
         personas = self._personas.all()
-        self._known = await asyncio.to_thread(self._resolve_all, personas)
+        self._known, self._instead = await asyncio.to_thread(self._resolve_all, personas)
         self._engines.expect(self._cared_for(personas))
         self._hashes.clear()  # what holds of the file as it is now has come with it
         self._known_for = personas
@@ -175,7 +179,9 @@ class Resolver:
             )
         return cares
 
-    def _resolve_all(self, personas: Iterable[Persona]) -> dict[str, Resolution | MenagerieError]:
+    def _resolve_all(
+        self, personas: Iterable[Persona]
+    ) -> tuple[dict[str, Resolution | MenagerieError], dict[str, Resolution]]:
         found: dict[str, Resolution | MenagerieError] = {}
         local: list[tuple[Persona, InstalledModel, str]] = []
         for persona in personas:
@@ -197,7 +203,25 @@ class Resolver:
             windows[key] = max(windows.get(key, 0), persona.context_window)
         for persona, model, wanted in local:
             found[persona.name] = self._local(persona, model, wanted, windows[_load_key(persona, model)])
-        return found
+        own = ((persona, model) for persona, model, wanted in local if not wanted)
+        instead = {
+            persona.name: one for persona, model in own if (one := self._instead_of(persona, model, windows))
+        }
+        return found, instead
+
+    def _instead_of(
+        self, persona: Persona, own: InstalledModel, windows: Mapping[tuple[object, ...], int]
+    ) -> Resolution | None:
+        """The default model in the place of the persona's own; None where there is none, or it is the same."""
+        default = self._default()
+        if self._settings.model_fallback == "off" or default is None:
+            return None
+        if isinstance(default, Remote):
+            return _remote_resolution(default, persona, own.name)
+        if default.path == own.path:
+            return None
+        window = windows.get(_load_key(persona, default), persona.context_window)
+        return self._local(persona, default, own.name, window)
 
     def _remote(self, persona: Persona) -> Resolution | None:
         if persona.engine_url:
@@ -229,14 +253,16 @@ class Resolver:
             if self._settings.model_fallback == "off":
                 raise _missing(persona.name, own)
         wanted = own.label if own is not None else ""
-        default = self._configured(_DEFAULT_ENGINE)
-        if default is not None:
-            return default, wanted
-        for wish in dict.fromkeys((default_wish(self._settings), DEFAULT_MODEL)):
-            model = self._catalogue.find(wish)
-            if model is not None:
-                return model, wanted
-        raise _missing(persona.name, own or DEFAULT_MODEL)
+        default = self._default()
+        if default is None:
+            raise _missing(persona.name, own or DEFAULT_MODEL)
+        return default, wanted
+
+    def _default(self) -> InstalledModel | Remote | None:
+        """What answers for personas without a model of their own."""
+        wishes = dict.fromkeys((default_wish(self._settings), DEFAULT_MODEL))
+        installed = (model for wish in wishes if (model := self._catalogue.find(wish)) is not None)
+        return self._configured(_DEFAULT_ENGINE) or next(installed, None)
 
     def _local(self, persona: Persona, model: InstalledModel, wanted: str, window: int) -> Resolution:
         header = model.header
