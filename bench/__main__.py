@@ -40,8 +40,8 @@ def default_model() -> Path:
     return found.path
 
 
-async def measure(names: list[str], model: Path, repeats: int) -> list[Figure]:
-    """The figures asked for, one measurement after the other."""
+async def measure(names: list[str], model: Path, repeats: int) -> None:
+    """Measure one after the other, and print the figures of each as they come."""
     work: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
         "streaming": measures.streaming,
         "first_frame": lambda: measures.first_frame(100),
@@ -56,11 +56,16 @@ async def measure(names: list[str], model: Path, repeats: int) -> list[Figure]:
         "forecasts": lambda: residency.forecasts(model, repeats),
         "drafting": lambda: drafting.drafting(model, repeats),
     }
-    figures: list[Figure] = []
     for name in names:
         print(f"# {name} …", file=sys.stderr, flush=True)
-        figures += await work[name]()
-    return figures
+        for figure in await work[name]():
+            _print(figure)
+
+
+def _print(figure: Figure) -> None:
+    value = f"{figure.value:,.0f}" if figure.value >= 1000 else f"{figure.value:.3g}"
+    mark = ("reached" if figure.reached else "NOT reached") if figure.goal else ""
+    print(f"| {figure.name} | {value} | {figure.goal} | {mark} | {figure.detail} |", flush=True)
 
 
 def main() -> int:
@@ -75,12 +80,7 @@ def main() -> int:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
     print(f"{measures.machine()}\n\n| what | figure | goal | | made from |\n|---|---|---|---|---|")
     model = arguments.model or default_model()
-    for figure in asyncio.run(measure(arguments.names or list(NAMES), model, arguments.repeats)):
-        value = f"{figure.value:,.0f}" if figure.value >= 1000 else f"{figure.value:.3g}"
-        mark = "reached" if figure.reached else "NOT reached"
-        print(
-            f"| {figure.name} | {value} | {figure.goal} | {mark if figure.goal else ''} | {figure.detail} |"
-        )
+    asyncio.run(measure(arguments.names or list(NAMES), model, arguments.repeats))
     return 0
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from menagerie.engines.child import environment
 from menagerie.engines.plan import Load
 
 ROOT = Path(__file__).parent.parent
@@ -95,6 +96,7 @@ async def engine(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        env=environment(os.environ),
     )
     assert process.stdin
     assert process.stdout

@@ -33,6 +33,8 @@ from menagerie.models.gguf import read_header
 from menagerie.settings import Settings
 
 TOKENS: Final = 128
+LIVES_WELL_S: Final = 31.0
+"""An engine that is killed sooner than this after its load, and again, and again, is set aside."""
 IMPERATIVES: Final = (
     "You are Ant. You answer briefly, in plain words, and you never guess.",
     "You are Bee. You answer kindly, in whole sentences, and you like examples.",
@@ -86,10 +88,12 @@ async def one_model(model: Path, repeats: int) -> list[Figure]:
         same, changed = [], []
         for number in range(repeats * 8):
             url, other = urls[number % 4], urls[(number + 1) % 4]
-            prompt = NEW_SESSION + f"Say something about the number {number}."
-            await ask_socket(url, [prompt])
-            same.append((await ask_socket(url, [prompt + "."]))[0].first_s)
-            changed.append((await ask_socket(other, [prompt]))[0].first_s)
+            before, after, elsewhere = [
+                f"{NEW_SESSION}Say something about the number {3 * number + step + 100}." for step in range(3)
+            ]
+            await ask_socket(url, [before])
+            same.append((await ask_socket(url, [after]))[0].first_s)
+            changed.append((await ask_socket(other, [elsewhere]))[0].first_s)
         one, four = [], []
         for _ in range(repeats):
             one.append(await _tokens_per_s([urls[0]] * 8))
@@ -193,16 +197,18 @@ async def killed(model: Path, repeats: int) -> list[Figure]:
     async with house(model, models=2, fit=2, tokens=64) as service:
         urls = [service.socket_url(name) for name in NAMES]
         await asyncio.gather(*(ask_socket(url, [NEW_SESSION + "Hello."]) for url in urls))
-        for _ in range(repeats):
+        for number in range(repeats):
+            if number:
+                await asyncio.sleep(LIVES_WELL_S)
             loads.append(await _bare_load(model))
-            running = [asyncio.create_task(turn_of(urls[number % 4], "Go on.")) for number in range(8)]
+            running = [asyncio.create_task(turn_of(urls[user % 4], "Go on.")) for user in range(8)]
             await asyncio.sleep(1.0)
             victim = next(one for one in service.process.children() if _serves(one, "copy0"))
             os.kill(victim.pid, signal.SIGKILL)
             next_turn = await turn_of(urls[0], "And now?")
             served.append(next_turn.first_s)
             turns = await asyncio.gather(*running)
-            lost += sum(turn.failed != "" for number, turn in enumerate(turns) if number % 2 == 1)
+            lost += sum(turn.failed != "" for user, turn in enumerate(turns) if user % 2 == 1)
             lost += next_turn.failed != ""
     worst, load = max(served), statistics.median(loads)
     return [

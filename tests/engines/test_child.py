@@ -20,7 +20,7 @@ import pytest
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.engines import child as child_module
-from menagerie.engines.child import Child
+from menagerie.engines.child import Child, environment
 from menagerie.engines.client import HttpEngine
 from menagerie.engines.orphans import Record
 from menagerie.engines.plan import Load
@@ -315,7 +315,7 @@ PARENT = """
 import asyncio, sys, msgspec, structlog
 from menagerie.core.messages import Message
 from menagerie.engines.chat import ChatRequest
-from menagerie.engines.child import Child
+from menagerie.engines.child import Child, environment
 from menagerie.engines.client import HttpEngine
 from menagerie.engines.orphans import Record
 from menagerie.engines.plan import Load
@@ -381,3 +381,8 @@ def test_the_child_dies_with_us_even_when_we_are_killed(stage: str, hangs: bool,
         if not ended:
             os.kill(pid, signal.SIGKILL)
         assert ended
+
+
+def test_engines_that_share_the_cores_do_not_wait_by_spinning_unless_told_to() -> None:
+    assert int(environment({})["GOMP_SPINCOUNT"]) <= 10_000
+    assert environment({"GOMP_SPINCOUNT": "7", "SECRET_KEY": "x"}) == {"GOMP_SPINCOUNT": "7"}

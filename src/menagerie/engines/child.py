@@ -30,6 +30,8 @@ _LOG_LINES: Final = 40
 _STOP_SECONDS: Final = 3.0
 _DRAIN_SECONDS: Final = 1.0
 _SOCKET: Final = "engine.sock"
+_SPINS: Final = 1000
+"""A lone engine is as fast with it as without; two side by side are ten times as fast (`docs/performance.md`)."""
 _KILLED: Final = {-9, -15}
 """Ends that are somebody's doing, not the model's: SIGKILL, as of a machine out of memory, and SIGTERM."""
 
@@ -105,7 +107,7 @@ class Child:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                env=without_secrets(os.environ),
+                env=environment(os.environ),
                 start_new_session=True,
             )
         except BaseException as failure:
@@ -250,6 +252,13 @@ class Child:
             if line:
                 self._log.append(line)
                 log.debug("engine.log", line=line)
+
+
+def environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """The environment of an engine. Several of them share the cores, and each has a thread a core: one whose threads
+    wait for one another by spinning, as OpenMP's do for long, keeps the others from the very work that it waits for.
+    They spin for some microseconds, then they sleep."""
+    return {"GOMP_SPINCOUNT": str(_SPINS)} | without_secrets(ours)
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
