@@ -14,8 +14,10 @@ import statistics
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import msgspec
@@ -26,6 +28,7 @@ from bench import processes
 from bench.clients import NEW_SESSION, PROMPTS, Answer, ask_engine, ask_socket
 from bench.figure import Figure
 from bench.processes import Service
+from menagerie.conversation.prompt import system_prompt
 from menagerie.engines.devices import detect
 from menagerie.engines.need import ModelShape
 from menagerie.engines.plan import Load, Wish, plan
@@ -148,17 +151,19 @@ async def swap(model: Path, repeats: int) -> list[Figure]:
 
 
 async def _bare_load(model: Path, slots: int = 8) -> float:
+    system = system_prompt(IMPERATIVES[0], "", datetime.now(ZoneInfo("America/Toronto")), "en")
     began = time.perf_counter()
     async with (
         processes.engine(model, slots=slots, load=load_of(model, slots)) as engine,
         aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=engine.url, force_close=True)) as session,
     ):
-        answer = await ask_engine(session, engine, IMPERATIVES[0], PROMPTS[0], 8)
+        answer = await ask_engine(session, engine, system, PROMPTS[0], 8)
         return time.perf_counter() - began - answer.total_s + answer.first_s
 
 
 async def two_models(model: Path, repeats: int) -> list[Figure]:
-    """Sixteen users on two models that fit together: how far the unlucky wait beyond the usual."""
+    """Sixteen users on two models that fit together, two new conversations each: how far the unlucky wait beyond the
+    usual."""
     async with house(model, models=2, fit=2, tokens=64) as service:
         urls = [service.socket_url(name) for name in NAMES]
         await asyncio.gather(*(ask_socket(url, [NEW_SESSION + "Hello."]) for url in urls))
@@ -183,7 +188,7 @@ async def two_models(model: Path, repeats: int) -> list[Figure]:
 
 
 def _two_prompts(user: int) -> list[str]:
-    return [NEW_SESSION + PROMPTS[user % 8], PROMPTS[(user + 1) % 8]]
+    return [NEW_SESSION + PROMPTS[user % 8], NEW_SESSION + PROMPTS[(user + 1) % 8]]
 
 
 async def _later(delay_s: float, url: str, prompts: list[str]) -> list[Answer]:
