@@ -84,12 +84,10 @@ def load_of(model: Path, slots: int = 8) -> Load:
 
 async def one_model(model: Path, repeats: int) -> list[Figure]:
     """Going from persona to persona of one model: the first frame, and what eight users get."""
-    async with house(model, models=1, fit=1) as service:
+    same, changed = [], []
+    async with house(model, models=1, fit=1, tokens=16) as service:
         urls = [service.socket_url(name) for name in NAMES]
-        for url in urls:
-            await ask_socket(url, [NEW_SESSION + "Hello."])
-        same, changed = [], []
-        for number in range(repeats * 8):
+        for number in range(8 + repeats * 16):
             url, other = urls[number % 4], urls[(number + 1) % 4]
             before, after, elsewhere = [
                 f"{NEW_SESSION}Say something about the number {3 * number + step + 100}." for step in range(3)
@@ -97,7 +95,11 @@ async def one_model(model: Path, repeats: int) -> list[Figure]:
             await ask_socket(url, [before])
             same.append((await ask_socket(url, [after]))[0].first_s)
             changed.append((await ask_socket(other, [elsewhere]))[0].first_s)
-        one, four = [], []
+    same, changed = same[8:], changed[8:]
+    one, four = [], []
+    async with house(model, models=1, fit=1) as service:
+        urls = [service.socket_url(name) for name in NAMES]
+        await _tokens_per_s(urls * 2)
         for _ in range(repeats):
             one.append(await _tokens_per_s([urls[0]] * 8))
             four.append(await _tokens_per_s(urls * 2))

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Literal
 
+from menagerie.engines.actions import End, Grant, NotLetIn, Refuse, Start
 from menagerie.engines.place import Form
-from menagerie.engines.policy import End, Grant, NotLetIn, Refuse, Scheduler, Start
+from menagerie.engines.policy import Scheduler
 from menagerie.engines.room import fits, less, plus
 from menagerie.engines.rules import Rules
 
@@ -36,7 +37,6 @@ class World:
         self.tokens: dict[int, int] = {}
         self.waiting: dict[int, float] = {}
         self.running: dict[str, set[int]] = {}
-        self.dead: set[int] = set()
         self.ended: Counter[int] = Counter()
         self.granted: list[int] = []
         self.refused: dict[int, str] = {}
@@ -86,20 +86,20 @@ class World:
         self.look(event=True)
 
     def adjust(self, request: int, tokens: int) -> None:
-        """A running request needs less than it asked for."""
+        """A granted request needs less than it asked for, whether its engine is still there or not."""
         self.tokens[request] = tokens
         self.policy.adjust(request, tokens)
         self.look(event=True)
 
     def die(self, key: str) -> None:
-        """A loaded engine's process ends; whoever ran on it goes a little later."""
+        """A loaded engine's process ends; whoever ran on it has been answered."""
         assert self.state[key] == "ready"
         self.calm = False
         self.policy.lost(key, self.now)
         self.state[key] = "leaving"
-        for request in list(self.running[key]):
-            self.dead.add(request)
-            self.after(self.random.uniform(0, 1), lambda one=request: self._leave(one))  # type: ignore[misc]
+        for request in self.running[key]:
+            self._end_of(request)
+        self.running[key].clear()
 
         def gone() -> None:
             self._is_absent(key)
@@ -191,7 +191,6 @@ class World:
         place = self.policy.places[key]
         form = place.forms[self.form[key]]
         assert self.state[key] == "ready", "granted on an engine that is not there"
-        assert place.closed_for is None
         self.running[key].add(request)
         del self.waiting[request]
         self.granted.append(request)
@@ -234,7 +233,6 @@ class World:
         assert not pinned or (reason != "idle" and wanted), "ended though pinned"
         self.state[key] = "leaving"
         self.ends.append((self.now, key, reason))
-        self.still_since[key] = self.now
 
         def over() -> None:
             self._is_absent(key)

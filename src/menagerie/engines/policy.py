@@ -12,8 +12,8 @@ What it promises, whatever happens (`tests/engines/test_policy.py` drives random
   `patience`: four times the load, 2 s at least, 30 s at most, counted from its arrival. Then the engines that have to
   leave take no more requests, unless they came less than `stay` ago: twice what the swap cost, their load and the
   turns that have to end, and until all have begun who waited when they came; 120 s at most.
-- **Bounded waiting.** With M engines and turns of T seconds at most, whoever waits longest for a model begins within
-  `Rules.longest_wait_s`: patience and 2·M rounds of stay + T + load.
+- **Bounded waiting.** With M engines and turns of T seconds at most, no line stands still for longer than
+  `Rules.longest_wait_s`: patience + T + load, and M - 1 rounds of stay + T + load. Failures and deaths come on top.
 - **No thrashing.** An engine leaves when it has stayed, or when nobody has used it for a lull: with the stay, the
   larger part of the time is spent serving.
 """
@@ -21,61 +21,17 @@ What it promises, whatever happens (`tests/engines/test_policy.py` drives random
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-import msgspec
-
+from menagerie.engines.actions import Action, End, Grant, Key, NotLetIn, Refuse, Start
 from menagerie.engines.overview import EngineState, Reason
 from menagerie.engines.place import Form, Place
 from menagerie.engines.prospect import until_ready
 from menagerie.engines.room import Memory, choose, fits, less, nothing, plus
 from menagerie.engines.rules import Rules
 
-Key = Hashable
-
 _OUTLOOK_KEPT_S: Final = 0.25
-
-
-class Grant(msgspec.Struct, frozen=True):
-    """The request may generate."""
-
-    request: int
-
-
-class Refuse(msgspec.Struct, frozen=True):
-    """The request will not be served: its engine cannot be loaded, for the reason `code`."""
-
-    request: int
-    code: str
-
-
-class Start(msgspec.Struct, frozen=True):
-    """Load the engine in this form, then tell `loaded` or `failed`."""
-
-    key: Key
-    form: int
-
-
-class End(msgspec.Struct, frozen=True):
-    """End the engine, then tell `ended`. `reason` as in `Observer.unloaded`."""
-
-    key: Key
-    reason: Reason
-
-
-Action = Grant | Refuse | Start | End
-
-
-class NotLetIn(Exception):  # noqa: N818 - an answer, not a fault
-    """A request that is not let in. `retry_s` where trying again can help; `needed` and `budget` in MiB."""
-
-    def __init__(self, why: str, retry_s: float | None = None, needed: int = 0, budget: int = 0) -> None:
-        super().__init__(why)
-        self.why = why
-        self.retry_s = retry_s
-        self.needed = needed
-        self.budget = budget
 
 
 class Scheduler:
@@ -198,10 +154,11 @@ class Scheduler:
 
     def decide(self, now: float) -> list[Action]:
         """What is to be done now. The actions count as begun."""
-        actions = [*self._end_what_is_unused(now), *self._make_room(now), *self._grant(now)]
-        refusals, self._refusals = self._refusals, []
-        self._ready_in.clear()
-        return [*refusals, *actions]
+        decided: list[Action] = []
+        while actions := self._next_actions(now):  # what is granted or ended may let more be decided
+            decided += actions
+            self._ready_in.clear()
+        return decided
 
     def next_look(self, now: float) -> float:
         """When to ask `decide` again, if nothing happens before; infinite where only an event can change anything."""
@@ -262,6 +219,11 @@ class Scheduler:
 
     # How
 
+    def _next_actions(self, now: float) -> list[Action]:
+        actions = [*self._end_what_is_unused(now), *self._make_room(now), *self._grant(now)]
+        refusals, self._refusals = self._refusals, []
+        return [*refusals, *actions]
+
     def _check(self, place: Place, user: str, tokens: int, now: float, *, batch: bool) -> None:
         if self._stopping:
             raise NotLetIn(self._stopping)
@@ -285,27 +247,31 @@ class Scheduler:
 
     def _check_size(self, place: Place) -> None:
         """Whether the engine could be loaded if everything left that can."""
-        most = self._most(place)
-        if self._least(place, most) is None:
-            smallest = place.forms[-1].memory
-            short = next(i for i, need in enumerate(smallest) if need > max(most[i], 0))
-            raise NotLetIn("too_large", needed=smallest[short], budget=max(most[short], 0))
+        unpinned = self._unpinned()
+        if self._least(place, unpinned) is None:
+            needed, budget = self._shortage(place, unpinned)
+            raise NotLetIn("too_large", needed=needed, budget=budget)
 
-    def _most(self, place: Place) -> Memory:
-        """What the engine can have if everything leaves that can."""
-        if place.pinned:
-            return self.budgets
+    def _shortage(self, place: Place, unpinned: Memory) -> tuple[int, int]:
+        """MiB of the device on which the smallest form cannot fit, and what there is for it."""
+        most = self.budgets if place.pinned else unpinned
+        pairs = zip(place.forms[-1].memory, most, strict=True)
+        return next((need, max(there, 0)) for need, there in pairs if need > max(there, 0))
+
+    def _unpinned(self) -> Memory:
+        """What there is for an engine that is not pinned if everything leaves that can."""
         return less(self.budgets, [other.reserved for other in self.places.values() if other.pinned])
 
-    def _least(self, place: Place, most: Memory) -> Memory | None:
-        """What the smallest form takes that fits into `most`."""
+    def _least(self, place: Place, unpinned: Memory) -> Memory | None:
+        """What the smallest form takes that can fit."""
+        most = self.budgets if place.pinned else unpinned
         return next((form.memory for form in reversed(place.forms) if fits(form.memory, most)), None)
 
-    def _refuse_all(self, place: Place, code: str) -> None:
+    def _refuse_all(self, place: Place, code: str, needed: int = 0, budget: int = 0) -> None:
         for waiting in list(place.queue):
             del self._where[waiting.id]
             place.give_up(waiting.id)
-            self._refusals.append(Refuse(waiting.id, code))
+            self._refusals.append(Refuse(waiting.id, code, needed, budget))
 
     def _count_failure(self, place: Place, now: float, code: str) -> None:
         self.failures += 1
@@ -373,12 +339,14 @@ class Scheduler:
                 place.chosen_form = None
         free = less(self.budgets, [self._taken()])
         later = plus(free, [one.reserved for one in self.places.values() if one.state == "leaving"])
+        unpinned = self._unpinned()
+        ready = [place for place in self.places.values() if place.state == "ready"]
         for place in sorted(self._wanting(now), key=lambda one: self._rank(one, now)):
-            chosen = choose(place, self.places.values(), later, now, self.rules, was_closed)
+            chosen = choose(place, ready, later, now, self.rules, was_closed)
             if chosen is None:
-                least = self._least(place, self._most(place))
+                least = self._least(place, unpinned)
                 if least is None:
-                    self._refuse_all(place, "too_large")
+                    self._refuse_all(place, "too_large", *self._shortage(place, unpinned))
                 elif self._is_urgent(place, now):
                     free, later = less(free, [least]), less(later, [least])
                 continue

@@ -14,13 +14,14 @@ import psutil
 import structlog
 
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.engines.actions import Action, End, Grant, NotLetIn, Refuse, Start
 from menagerie.engines.engine import Limits, LocalEngine, RunningEngine
 from menagerie.engines.lease import Lease
 from menagerie.engines.measurements import Measurements
 from menagerie.engines.overview import EngineState, Observer, Overview, Reason
 from menagerie.engines.place import Form
 from menagerie.engines.plan import MIB, Local, Machine
-from menagerie.engines.policy import Action, End, Grant, NotLetIn, Refuse, Scheduler, Start
+from menagerie.engines.policy import Scheduler
 from menagerie.engines.remote import RemoteEngine
 from menagerie.engines.rules import Rules
 from menagerie.engines.target import Remote, Target, serves
@@ -236,11 +237,9 @@ class Engines:
                 use.lease.grant(use.unit.engine)
                 self._observer.granted(kind=use.unit.kind, waited_s=now - use.at)
                 self._nudge(use.unit)
-            case Refuse(request, code):
+            case Refuse(request):
                 use = self._uses[request]
-                refusal = _anew(use.unit.failure) if use.unit.failure else MenagerieError(ErrorCode(code))
-                if code == ErrorCode.STOPPING:
-                    refusal = MenagerieError(ErrorCode.STOPPING, retry_after=_STOP_AGAIN_S)
+                refusal = self._turned_away(action, use.unit)
                 self._observer.refused(code=refusal.code.value)
                 use.lease.refuse(refusal)
             case Start(key, form):
@@ -364,6 +363,13 @@ class Engines:
         if beyond(worst) > 0 and isinstance(worst.engine, LocalEngine):
             log.error("engine.ate_memory", engine=worst.name, resident=worst.resident_mib)
             worst.engine.end_because(ErrorCode.ENGINE_LOST)
+
+    def _turned_away(self, action: Refuse, unit: Unit) -> MenagerieError:
+        """Why one who waits is not served, as what its caller is told."""
+        if action.code in {"too_large", ErrorCode.STOPPING.value}:
+            answer = NotLetIn(action.code, needed=action.needed, budget=action.budget)
+            return self._refusal(answer, unit)
+        return _anew(unit.failure) if unit.failure else MenagerieError(ErrorCode(action.code))
 
     def _refusal(self, answer: NotLetIn, unit: Unit) -> MenagerieError:
         """An answer of the policy, as what its caller is told."""

@@ -95,6 +95,8 @@ def _may_leave(one: Place, wanted: Place) -> bool:
 def _swap(place: Place, free: Memory, others: list[Place], now: float) -> Choice | None:
     """The largest form beside which those who leave for it can come back smaller; else the largest there is room
     for."""
+    if not others:
+        return None
     fallback = None
     for number, form in enumerate(place.forms):
         leaving = _least_worth(form.memory, free, others, now)
@@ -127,7 +129,10 @@ def _least_worth(need: Memory, free: Memory, others: Iterable[Place], now: float
 
 def fits(need: Memory, free: Memory) -> bool:
     """Whether `need` is there on every device, nothing being there even where less than nothing is free."""
-    return all(wanted <= max(there, 0) for wanted, there in zip(need, free, strict=True))
+    for wanted, there in zip(need, free, strict=True):  # noqa: SIM110 - asked a thousand times in a decision
+        if wanted > there and wanted > 0:
+            return False
+    return True
 
 
 def nothing(like: Memory) -> Memory:

@@ -46,6 +46,15 @@ class Rules(msgspec.Struct, frozen=True):
         return min(self.set_aside_s * float(2 ** (failures - len(self.rests_s) - 1)), 10 * self.set_aside_s)
 
     def longest_wait_s(self, engines: int, turn_s: float, load_s: float) -> float:
-        """The bound on how long the line for one engine stands still: with so many engines, turns of `turn_s` at
-        most, and `load_s` for an end and a load at most."""
-        return self.most_patience_s + load_s + turn_s + engines * (self.most_stay_s + turn_s + load_s)
+        """The bound on how long the line for one engine stands still, from one grant (or its first request) to the
+        next, with so many engines, turns of `turn_s` at most, and `load_s` for an end and a load at most. A batch's
+        line counts from when it goes with people's.
+
+        Why: an engine that has to leave ends at most a turn after its last grant. From then on its line waits for
+        patience at most until its time has come; from then on, what it needs is kept for it, and no line that came
+        after it can begin in that memory. What loads at that moment is there after a load. Whoever is there has to
+        leave once it has stayed and its turns have ended; then the next line's engine is loaded: stay + turn + load
+        make a round. In every round, the line that stands still for longest is served, and an engine that leaves
+        queues anew, behind. So each of the others is waited for in one round at most.
+        """
+        return self.most_patience_s + turn_s + load_s + (engines - 1) * (self.most_stay_s + turn_s + load_s)
