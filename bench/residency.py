@@ -36,6 +36,19 @@ from menagerie.models.gguf import read_header
 from menagerie.settings import Settings
 
 TOKENS: Final = 128
+SUBJECTS: Final = (
+    "dogs",
+    "cats",
+    "trees",
+    "water",
+    "bread",
+    "music",
+    "winter",
+    "horses",
+    "paper",
+    "stones",
+    "birds",
+)
 LIVES_WELL_S: Final = 31.0
 """An engine that is killed sooner than this after its load, and again, and again, is set aside."""
 IMPERATIVES: Final = (
@@ -84,13 +97,13 @@ def load_of(model: Path, slots: int = 8) -> Load:
 
 async def one_model(model: Path, repeats: int) -> list[Figure]:
     """Going from persona to persona of one model: the first frame, and what eight users get."""
-    same, changed = [], []
+    same, changed, subjects = [], [], itertools.cycle(SUBJECTS)
     async with house(model, models=1, fit=1, tokens=16) as service:
         urls = [service.socket_url(name) for name in NAMES]
         for number in range(8 + repeats * 16):
             url, other = urls[number % 4], urls[(number + 1) % 4]
             before, after, elsewhere = [
-                f"{NEW_SESSION}Say something about the number {3 * number + step + 100}." for step in range(3)
+                f"{NEW_SESSION}Say something about {next(subjects)}." for _ in range(3)
             ]
             await ask_socket(url, [before])
             same.append((await ask_socket(url, [after]))[0].first_s)
