@@ -178,28 +178,20 @@ async def _bare_load(model: Path, slots: int = 8) -> float:
 
 async def two_models(model: Path, repeats: int) -> list[Figure]:
     """Sixteen users on two models that fit together, two new conversations each: how far the unlucky wait beyond the
-    usual."""
+    usual. A first round, in which every slot sees its first prompt, does not count."""
+    firsts: list[float] = []
     async with house(model, models=2, fit=2, tokens=64) as service:
         urls = [service.socket_url(name) for name in NAMES]
-        await asyncio.gather(*(ask_socket(url, [NEW_SESSION + "Hello."]) for url in urls))
-        firsts: list[float] = []
-        for _ in range(repeats):
-            answers = await asyncio.gather(
-                *(_later(number * 0.1, urls[number % 4], _two_prompts(number)) for number in range(16))
-            )
-            firsts += [answer.first_s for user in answers for answer in user]
+        for number in range(repeats + 1):
+            users = [_later(user * 0.1, urls[user % 4], _two_prompts(user)) for user in range(16)]
+            answers = await asyncio.gather(*users)
+            if number:
+                firsts += [answer.first_s for user in answers for answer in user]
     firsts.sort()
     median, tail = statistics.median(firsts), firsts[int(len(firsts) * 0.95)]
+    ratio = tail / median
     detail = f"{tail:.2f} ÷ {median:.2f} s, {len(firsts)} turns"
-    return [
-        Figure(
-            "16 users, two models: first frame, 95th ÷ median",
-            tail / median,
-            "≤ 3",
-            tail / median <= 3,
-            detail,
-        )
-    ]
+    return [Figure("16 users, two models: first frame, 95th ÷ median", ratio, "≤ 3", ratio <= 3, detail)]
 
 
 def _two_prompts(user: int) -> list[str]:
@@ -226,7 +218,7 @@ async def killed(model: Path, repeats: int) -> list[Figure]:
             victim = next(one for one in service.process.children() if _serves(one, "copy0"))
             os.kill(victim.pid, signal.SIGKILL)
             next_turn = await turn_of(urls[0], "And now?")
-            served.append(next_turn.first_s)
+            served.append(next_turn.waited_s)
             turns = await asyncio.gather(*running)
             lost += sum(turn.failed != "" for user, turn in enumerate(turns) if user % 2 == 1)
             lost += next_turn.failed != ""
@@ -234,7 +226,7 @@ async def killed(model: Path, repeats: int) -> list[Figure]:
     return [
         Figure("engine killed under load: turns lost by others", lost, "0", lost == 0, f"{repeats} kills"),
         Figure(
-            "next turn of the killed engine, later than a bare load, s",
+            "next turn of the killed engine gets its slot, later than a bare load, s",
             worst - load,
             "≤ 1",
             worst - load <= 1,

@@ -166,10 +166,11 @@ def test_an_idle_engine_that_has_stayed_is_not_waited_for() -> None:
     assert ready_in(wanted_since(an_engine("a", 600, 5.0), NOW), one_in_memory("b", 600)) == 5.0
 
 
-def test_what_is_leaving_already_is_not_waited_for() -> None:
-    other = one_in_memory("b", 600)
-    other.state = "leaving"
-    assert ready_in(wanted_since(an_engine("a", 600, 5.0), NOW), other) == 5.0
+def test_what_is_leaving_already_is_counted_as_free() -> None:
+    """So nobody waits for the busy one beside it."""
+    leaving, busy = one_in_memory("b", 600), busy_since(one_in_memory("c", 600), NOW, waiting=1)
+    leaving.state = "leaving"
+    assert ready_in(wanted_since(an_engine("a", 600, 5.0), NOW), leaving, busy) == 5.0
 
 
 def test_a_busy_engine_is_overtaken_after_patience_and_leaves_after_its_turn() -> None:
