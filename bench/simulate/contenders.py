@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 
 from bench.simulate.machine import Asked, Machine
-from menagerie.engines.place import Form
 from menagerie.engines.actions import End, Grant, Refuse, Start
+from menagerie.engines.place import Form
 from menagerie.engines.policy import Scheduler
 from menagerie.engines.rules import Rules
 

@@ -367,8 +367,7 @@ class Engines:
     def _turned_away(self, action: Refuse, unit: Unit) -> MenagerieError:
         """Why one who waits is not served, as what its caller is told."""
         if action.code in {"too_large", ErrorCode.STOPPING.value}:
-            answer = NotLetIn(action.code, needed=action.needed, budget=action.budget)
-            return self._refusal(answer, unit)
+            return self._refusal(NotLetIn(action.code, None, action.needed, action.budget), unit)
         return _anew(unit.failure) if unit.failure else MenagerieError(ErrorCode(action.code))
 
     def _refusal(self, answer: NotLetIn, unit: Unit) -> MenagerieError:
