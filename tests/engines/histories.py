@@ -1,5 +1,5 @@
 """A world for the policy to decide about: it carries out what is decided, in its own time, and watches that every
-promise is kept. `test_policy` lets random histories happen in it."""
+promise is kept. `test_histories` lets random histories happen in it."""
 
 from __future__ import annotations
 
@@ -289,3 +289,21 @@ class World:
         if self.calm and still > 0:
             self.longest_still_s = max(self.longest_still_s, still)
             assert still <= bound + 1e-6, f"a line stands still for {still} s, the bound is {bound} s"
+
+
+def small_world(*budgets: int, rules: Rules | None = None) -> World:
+    """A world in which loads and turns take a second, and ends no time."""
+    world = World(budgets or (1000,), 0, rules)
+    world.turn_s = world.load_s = 1.0
+    world.end_s = 0.0
+    return world
+
+
+def form(*memory: int, slots: int = 2, tokens: int | None = None) -> Form:
+    """A form with two slots."""
+    return Form(memory, slots, tokens)
+
+
+def states(world: World) -> dict[str, str]:
+    """What the engines are doing."""
+    return dict(world.state)

@@ -1,7 +1,7 @@
 """Which engines are in memory, and who is next: the whole policy, pure. Times in seconds and memory in MiB come in as
 arguments; what is to be done goes out as actions. `residency` carries them out, the simulator replays them.
 
-What it promises, whatever happens (`tests/engines/test_policy.py` drives random histories against it):
+What it promises, whatever happens (`tests/engines/test_histories.py` drives random ones against it):
 
 - **Budget.** What engines may take together never exceeds any device's budget, and nothing is started that does not
   fit beside what is there, what is ending included.
