@@ -25,7 +25,7 @@ import psutil
 from websockets.asyncio.client import connect
 
 from bench import processes
-from bench.clients import NEW_SESSION, PROMPTS, Answer, ask_engine, ask_socket
+from bench.clients import NEW_SESSION, PROMPTS, ask_engine, ask_socket
 from bench.figure import Figure
 from bench.processes import Service
 from menagerie.conversation.prompt import system_prompt
@@ -177,13 +177,13 @@ async def _bare_load(model: Path, slots: int = 8) -> float:
 
 
 async def two_models(model: Path, repeats: int) -> list[Figure]:
-    """Sixteen users on two models that fit together, two new conversations each: how far the unlucky wait beyond the
-    usual. A first round, in which every slot sees its first prompt, does not count."""
+    """Sixteen users who begin together on two models that fit together, two new conversations each: how far the unlucky
+    wait beyond the usual. A first round, in which every slot sees its first prompt, does not count."""
     firsts: list[float] = []
     async with house(model, models=2, fit=2, tokens=64) as service:
         urls = [service.socket_url(name) for name in NAMES]
         for number in range(repeats + 1):
-            users = [_later(user * 0.1, urls[user % 4], _two_prompts(user)) for user in range(16)]
+            users = [ask_socket(urls[user % 4], _two_prompts(user)) for user in range(16)]
             answers = await asyncio.gather(*users)
             if number:
                 firsts += [answer.first_s for user in answers for answer in user]
@@ -196,11 +196,6 @@ async def two_models(model: Path, repeats: int) -> list[Figure]:
 
 def _two_prompts(user: int) -> list[str]:
     return [NEW_SESSION + PROMPTS[user % 8], NEW_SESSION + PROMPTS[(user + 1) % 8]]
-
-
-async def _later(delay_s: float, url: str, prompts: list[str]) -> list[Answer]:
-    await asyncio.sleep(delay_s)
-    return await ask_socket(url, prompts)
 
 
 async def killed(model: Path, repeats: int) -> list[Figure]:
