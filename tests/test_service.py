@@ -187,6 +187,30 @@ async def test_running_turns_end_before_a_service_that_is_told_to_stop(
     assert outcomes(service) == [("done", "")]
 
 
+async def test_who_waits_is_told_of_the_stop_at_once_while_who_is_answered_is_answered_to_the_end(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    slow = {"MENAGERIE_ANSWER_TOKENS": "700", "MENAGERIE_ENGINE_SLOTS": "1"}
+    endless = write_tiny_model(tmp_path / "endless.gguf", end_bias=-100.0)
+    with running_service(tmp_path / "data", endless, **slow) as service:
+        async with (
+            connect(service.socket_url(), subprotocols=[EVENTS]) as answered,
+            connect(service.socket_url(), subprotocols=[EVENTS]) as waiting,
+        ):
+            await answered.send('{"prompt": "Hello"}')
+            await events_until(answered, "token")
+            await waiting.send('{"prompt": "Hello"}')
+            (queued,) = [one for one in await events_until(waiting, "queued") if one["type"] == "queued"]
+            assert queued["position"] == 1
+            assert queued["expected_s"] > 0
+            service.process.send_signal(signal.SIGTERM)
+            told = (await events_until(waiting, "done", "failed"))[-1]
+            assert (told["type"], told["code"]) == ("failed", "service.stopping")
+            assert told["retry_after"]
+            assert (await events_until(answered, "done", "failed"))[-1]["type"] == "done"
+        assert service.process.wait(timeout=20) == 0
+
+
 def test_a_service_under_nohup_outlives_the_terminal(tmp_path: Path, tiny_model: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

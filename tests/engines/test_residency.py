@@ -326,6 +326,18 @@ async def test_a_larger_window_takes_an_engine_of_its_own(engines: Engines, tiny
     assert await answered(engines, narrow) != await answered(engines, wide)
 
 
+async def test_an_engine_of_another_kind_comes_through_the_same_door(
+    engines: Engines, tiny_load: Load
+) -> None:
+    embedding = msgspec.structs.replace(tiny_load, alias="vectors", kind="embedding", memory=(600,))
+    await answered(engines, model(tiny_load, "talks", 600))
+    async with engines.use(local(embedding), "ana") as engine:
+        first, second = await engine.embed(["a day in May", "a night in June"])
+        assert len(first) == len(second) > 0
+    assert view(engines, "vectors").kind == "embedding"
+    assert view(engines, "talks").state == "absent"
+
+
 async def test_a_failed_load_makes_no_room_disappear(engines: Engines, tiny_load: Load) -> None:
     broken = local(msgspec.structs.replace(tiny_load, alias="broken", model="/nowhere.gguf", memory=(600,)))
     assert (await failure_of(engines, broken)).code is ErrorCode.MODEL_BROKEN

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -41,6 +41,10 @@ class RunningEngine(TextEngine, Protocol):
 
     window: int
     takes_system: bool
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """See `HttpEngine.embed`; of an engine of this kind."""
+        ...
 
     async def close(self, *, at_once: bool = False) -> None:
         """End it: running generations end with `engine.lost`."""
@@ -116,6 +120,11 @@ class LocalEngine:
         if len(self._counts) > _COUNTED_TEXTS:
             self._counts.popitem(last=False)
         return tokens
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """See `HttpEngine.embed`."""
+        async with self._answering():
+            return await self._client.embed(texts)
 
     def when_over(self, tell: Callable[[ErrorCode], None]) -> None:
         """Call `tell` with the reason as soon as the engine is over, or now; never once it was closed."""
