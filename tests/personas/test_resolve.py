@@ -160,3 +160,17 @@ async def test_while_a_model_is_set_aside_the_default_one_answers_and_it_is_said
     monkeypatch.undo()
     assert (await house.resolver.resolve(house.personas.get("fox"))).target == aside
     await house.resolver.close()
+
+
+async def test_a_file_that_takes_the_place_of_another_is_another_model(site: Site, tmp_path: Path) -> None:
+    site.write("10.json", FOX)
+    house = House(site, tmp_path)
+    write_tiny_model(house.models / "fox.gguf", seed=1)
+    before = await house.target()
+    write_tiny_model(house.models / "fox.gguf", seed=2)
+
+    async def is_another() -> bool:
+        return await house.target() != before
+
+    await house.comes_true(is_another)
+    await house.resolver.close()

@@ -119,6 +119,8 @@ class Local(msgspec.Struct, frozen=True):
     alias: str
     window: int
     forms: tuple[Load, ...]
+    version: str = ""
+    """Of the file: one that takes its place is another model, though everything else is the same."""
 
 
 def memory_budget_mib(total_mib: int, wanted_mib: int | None) -> int:

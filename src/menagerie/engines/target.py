@@ -39,4 +39,5 @@ def serves(loaded: Local, wanted: Local) -> bool:
         cache_mib=theirs.cache_mib,
         memory=theirs.memory,
     )
-    return same_size == theirs and loaded.window >= wanted.window
+    same_file = loaded.version == wanted.version
+    return same_file and same_size == theirs and loaded.window >= wanted.window

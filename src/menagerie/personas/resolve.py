@@ -276,7 +276,9 @@ class Resolver:
             cache_mib=self._settings.prompt_cache,
             draft=self._settings.whisper_speculative_decoding,
         )
-        load = plan(str(model.path), model.name, shape, wish, self._machine)
+        load = msgspec.structs.replace(
+            plan(str(model.path), model.name, shape, wish, self._machine), version=_version(model)
+        )
         facts = ModelFacts(
             name=header.name or model.name,
             file=model.path.name,
@@ -298,6 +300,13 @@ def _load_key(persona: Persona, model: InstalledModel) -> tuple[object, ...]:
 def _remote_resolution(remote: Remote, persona: Persona, wanted: str) -> Resolution:
     facts = ModelFacts(name=remote.model or remote.name, source=f"engine:{remote.name}")
     return Resolution(remote, facts, min(persona.context_window, remote.window), wanted)
+
+
+def _version(model: InstalledModel) -> str:
+    try:
+        return f"{model.size}-{model.path.stat().st_mtime_ns}"
+    except OSError:
+        return ""  # just gone; the catalogue will not know it any more
 
 
 def _missing(persona: str, wish: ModelWish) -> MenagerieError:
