@@ -137,3 +137,20 @@ def test_only_as_many_leave_as_make_room() -> None:
     world.enter("new")
     world.run(5)
     assert world.state == {"small": "ready", "large": "absent", "new": "ready"}
+
+
+def test_who_was_short_of_memory_does_not_wait_for_a_lull() -> None:
+    """What is idle leaves for it at once, though it was used a moment ago."""
+    world = small_world()
+    world.load_s = 10.0
+    for key in "ab":
+        world.know(key, form(500), load_s=10.0)
+    world.enter("a")
+    world.run(10.5)
+    world.fates["b"] = ["out of memory"]
+    world.enter("b")
+    world.policy.know("b", [form(600)], 10.0)
+    world.run(9.5)
+    world.enter("a")
+    world.run(5)
+    assert world.ends == [(21.0, "a", "evicted")]
