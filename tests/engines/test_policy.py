@@ -278,6 +278,41 @@ def test_a_large_engine_is_not_starved_by_small_ones_that_come_and_go() -> None:
     assert world.now - asked_at < world.policy.rules.patience_s(1.0) + world.policy.rules.most_stay_s + 20
 
 
+def test_who_asks_first_for_an_engine_does_not_wait_for_two_long_lines_that_came_before() -> None:
+    """An engine that has had its turn queues anew, though those who wait for it still have waited for longer."""
+    world = small_world()
+    world.turn_s = 5.0
+    for key in "abc":
+        world.know(key, form(1000, slots=1))
+    for number in range(100):
+        world.enter("ab"[number % 2], f"user {number % 9}")
+    world.run(1)
+    asked_at, only = world.now, world.enter("c", "carol")
+    while only not in world.granted:
+        world.step()
+    assert world.now - asked_at < world.policy.rules.longest_wait_s(3, 5.0, 1.0)
+    assert len({key for _, key, _ in world.starts[:3]}) == 3
+
+
+def test_a_grant_that_ends_a_stay_is_followed_at_once() -> None:
+    """When the last has begun who waited when an engine came, and its time is over, what is idle leaves."""
+    world = small_world()
+    world.turn_s = 20.0
+    world.know("busy", form(500, slots=1))
+    world.know("idle", form(500))
+    world.know("large", form(1000))
+    for _ in range(4):
+        world.enter("busy")
+    world.run(1.0)
+    world.turn_s = 0.5
+    world.enter("idle")
+    world.run(2.0)
+    world.turn_s = 20.0
+    world.enter("large")
+    world.run(100)
+    assert [key for _, key, _ in world.starts] == ["busy", "idle", "large"]
+
+
 def test_the_bound_on_waiting_is_not_larger_than_need_be() -> None:
     """Five engines of which one fits, all wanted all the time, and turns as long as they may be."""
     world = small_world()

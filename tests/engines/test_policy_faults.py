@@ -86,14 +86,17 @@ def test_out_of_memory_is_retried_once_with_more_room() -> None:
     world = small_world()
     world.know("a", form(500))
     world.know("b", form(500))
+    world.load_s = 20.0
     world.enter("a")
-    world.run(1.5)
+    world.run(20.5)
+    world.load_s = 1.0
     world.fates["b"] = ["out of memory"]
     request = world.enter("b")
     world.policy.know("b", [form(600)], 1.0)
+    world.run(1.0)
+    assert world.ends == [(21.5, "a", "evicted")]
     world.run(5)
     assert request in world.granted
-    assert [key for _, key, _ in world.ends] == ["a"]
     assert [key for _, key, _ in world.starts] == ["a", "b", "b"]
 
 
@@ -161,3 +164,36 @@ def test_stop_refuses_all_who_wait_and_starts_nothing_any_more() -> None:
         world.enter("a")
     world.run(100)
     assert [key for _, key, _ in world.starts] == ["a"]
+
+
+def test_a_pinned_engine_that_fails_is_tried_again_by_itself() -> None:
+    """After its rest, though nobody asks and nothing happens."""
+    world = small_world()
+    world.know("a", form(600), pinned=True)
+    world.fates["a"] = ["fails", "fails"]
+    world.look(event=True)
+    world.run(10)
+    assert states(world) == {"a": "ready"}
+
+
+def test_who_has_rested_does_not_take_the_room_that_others_left_for_somebody_else() -> None:
+    """One that waits for longer, but could not be tried, waits for its own turn."""
+    world = small_world()
+    world.know("there", form(600))
+    world.know("rests", form(600))
+    world.know("next", form(600))
+    world.fates["rests"] = ["fails", "fails"]
+    for _ in range(2):
+        world.enter("rests")
+        world.run(1.0)
+    world.policy.places["rests"].rests_until = world.now + 12.0
+    world.enter("there")
+    world.run(10.5)
+    world.enter("rests")
+    world.run(0.5)
+    world.end_s = 3.0
+    world.enter("next")
+    assert states(world)["there"] == "leaving"
+    world.run(3.5)
+    assert states(world) == {"there": "absent", "rests": "absent", "next": "loading"}
+    world.run_out()

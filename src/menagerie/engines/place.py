@@ -80,13 +80,9 @@ class Place:
         self._order: dict[int, int] | None = None
 
     @property
-    def asked_since(self) -> float:
-        """Since when its line stands still where it is absent: a line that has had its turn begins anew."""
-        return max(self.queue.oldest_at, self.left_at)
-
-    @property
     def urgent_since(self) -> float:
-        """The same for those who need not come after others: a batch's time has to have come first."""
+        """Since when its line stands still where it is absent: a line that has had its turn begins anew, and a
+        batch's time has to have come first."""
         return max(self.queue.urgent_at, self.left_at)
 
     @property

@@ -165,7 +165,7 @@ class Scheduler:
         looks = [math.inf]
         for place in self.places.values():
             if place.state == "absent" and len(place.queue):
-                looks += [place.rests_until, place.due_at, place.urgent_since + self._patience(place)]
+                looks += [place.rests_until, place.due_at, self._urgent_at(place)]
             elif place.state == "absent" and (place.pinned or place.comes_back):
                 looks.append(place.rests_until)
             elif place.idle and place.idle_after_s is not None and not place.pinned:
@@ -347,7 +347,7 @@ class Scheduler:
                 least = self._least(place, unpinned)
                 if least is None:
                     self._refuse_all(place, "too_large", *self._shortage(place, unpinned))
-                elif self._is_urgent(place, now):
+                elif now >= self._urgent_at(place):
                     free, later = less(free, [least]), less(later, [least])
                 continue
             form, leaving = chosen
@@ -369,11 +369,11 @@ class Scheduler:
             actions += self._bring_back(free, now)
         return actions
 
-    def _is_urgent(self, place: Place, now: float) -> bool:
-        return now >= place.urgent_since + self._patience(place)
+    def _urgent_at(self, place: Place) -> float:
+        return place.urgent_since + self.rules.patience_s(place.load_s)
 
     def _rank(self, place: Place, now: float) -> tuple[int, float]:
-        if self._is_urgent(place, now):
+        if now >= self._urgent_at(place):
             return 0, place.urgent_since
         return (2, place.urgent_since) if place.chosen_form is None else (1, place.chosen_as)
 
@@ -396,6 +396,3 @@ class Scheduler:
 
     def _taken(self) -> Memory:
         return plus(nothing(self.budgets), [place.reserved for place in self.places.values()])
-
-    def _patience(self, place: Place) -> float:
-        return self.rules.patience_s(place.load_s)
