@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from menagerie.cli import wheels
 from menagerie.cli.wheels import Backend, Build, Evidence, fitting
+from menagerie.models.pip_settings import PipSettings
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,47 @@ def test_installing_tells_whether_it_worked() -> None:
     assert wheels.install(["uv", "--index-url", "x"], run)
     assert not wheels.install(["uv", "--index-url", "x"], run)
     assert not wheels.install(["/nowhere/uv", "--index-url", "x"])
+
+
+def test_installing_goes_the_way_that_pip_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    pip = PipSettings(
+        indexes=("https://one.example/simple", "https://two.example/simple"),
+        find_links=("/opt/wheels", "/opt/more"),
+        trusted_hosts=frozenset({"one.example"}),
+        certificate=Path("/etc/authorities.pem"),
+        proxy="http://proxy.example:3128",
+    )
+    told: list[dict[str, str]] = []
+
+    async def settings() -> PipSettings:
+        return pip
+
+    def run(words: list[str], *, env: dict[str, str], **_options: Any) -> subprocess.CompletedProcess[bytes]:
+        told.append(env)
+        return subprocess.CompletedProcess(words, 0)
+
+    monkeypatch.setattr(wheels, "read_pip_settings", settings)
+    for name in (
+        "SSL_CERT_FILE",
+        "ALL_PROXY",
+        "UV_DEFAULT_INDEX",
+        "UV_INDEX",
+        "UV_FIND_LINKS",
+        "UV_INSECURE_HOST",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    assert wheels.install(["uv"], run)
+    assert wheels.install(["uv", "--index-url", "x"], run)
+    ordinary, own = told
+    for env in (ordinary, own):
+        assert env["SSL_CERT_FILE"] == "/etc/authorities.pem"
+        assert env["ALL_PROXY"] == "http://proxy.example:3128"
+        assert env["UV_INSECURE_HOST"] == "one.example"
+    assert ordinary["UV_DEFAULT_INDEX"] == "https://one.example/simple"
+    assert ordinary["UV_INDEX"] == "https://two.example/simple"
+    assert ordinary["UV_FIND_LINKS"] == "/opt/wheels,/opt/more"
+    assert "UV_DEFAULT_INDEX" not in own
+    assert "UV_FIND_LINKS" not in own
 
 
 NVIDIA_SMI = "| NVIDIA-SMI 590.1   Driver Version: 590.1   CUDA Version: 13.2 |\n"

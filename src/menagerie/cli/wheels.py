@@ -20,7 +20,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from menagerie.models.pip_settings import read_pip_settings
+from menagerie.models.pip_settings import PipSettings, read_pip_settings
 from menagerie.settings_report import MASK
 
 Backend = Literal["cuda", "rocm", "vulkan", "metal", "cpu"]
@@ -141,17 +141,31 @@ def install(
     words: Sequence[str], run: Callable[..., subprocess.CompletedProcess[bytes]] = subprocess.run
 ) -> bool:
     """Run the command, its output where ours goes. Whether it succeeded."""
-    environment = dict(os.environ)
-    if "--index-url" not in words and "UV_DEFAULT_INDEX" not in environment:
-        indexes = asyncio.run(
-            read_pip_settings()
-        ).indexes  # uv does not read pip's; may hold a password: never shown
-        if indexes:
-            environment["UV_DEFAULT_INDEX"] = indexes[0]
+    environment = _settings_for_uv(asyncio.run(read_pip_settings()), own_index="--index-url" in words)
     try:
-        return run([*words], env=environment, check=False).returncode == 0
+        return run([*words], env=environment | os.environ, check=False).returncode == 0
     except OSError:
         return False
+
+
+def _settings_for_uv(pip: PipSettings, *, own_index: bool) -> dict[str, str]:
+    """What uv has to be told, since it does not read pip's settings. Addresses may hold a password: never shown."""
+    ways = {
+        "SSL_CERT_FILE": str(pip.certificate or ""),
+        "SSL_CLIENT_CERT": str(pip.client_certificate or ""),
+        "ALL_PROXY": pip.proxy or "",
+        "UV_INSECURE_HOST": " ".join(sorted(pip.trusted_hosts)),
+        "UV_SYSTEM_CERTS": "" if pip.certificate else "1",
+    }
+    places = {
+        "UV_DEFAULT_INDEX": "".join(pip.indexes[:1]),
+        "UV_INDEX": " ".join(pip.indexes[1:]),
+        "UV_FIND_LINKS": ",".join(pip.find_links),
+        "UV_NO_INDEX": "1" if pip.find_links and not pip.indexes else "",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }
+    wanted = ways if own_index else ways | places
+    return {variable: value for variable, value in wanted.items() if value}
 
 
 def _tool() -> list[str] | None:
