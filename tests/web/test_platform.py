@@ -88,7 +88,7 @@ async def test_french_has_french_numbers_units_and_times(tmp_path: Path) -> None
     assert "Parce que il s’est arrêté" not in page
     assert "<dd>25,8 Go</dd>" in page
     assert "98 %" in page
-    assert "1 834 demandes sur 1 875" in page
+    assert "1 834 sur 1 875" in page
     assert "7 h 0 min 0 s" in page
     assert ">6 h 30</text>" in page
 
