@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -418,6 +419,42 @@ async def test_killed_while_it_loads_the_next_is_served(engines: Engines, tiny_l
     loading = asyncio.create_task(failure_of(engines, target))
     os.kill(await next_child(before), signal.SIGKILL)
     assert (await loading).code is ErrorCode.ENGINE_LOST
+    await answered(engines, target)
+
+
+async def test_one_that_dies_while_it_leaves_for_another_has_only_left(
+    engines: Engines, tiny_load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broke: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: broke.append(context))
+    async with engines.use(model(tiny_load, "first", 600)) as engine:
+        assert isinstance(engine, LocalEngine)
+    end = Engines._end
+
+    async def die_first(self: Engines, *how: Any) -> None:
+        engine.end_because(ErrorCode.ENGINE_LOST)
+        await end(self, *how)
+
+    monkeypatch.setattr(Engines, "_end", die_first)
+    await answered(engines, model(tiny_load, "second", 600))
+    await engines.stop()
+    assert not broke
+    assert engines.overview().failures == 0
+
+
+async def test_whose_engine_was_lost_may_leave_after_it_was_forgotten(
+    engines: Engines, tiny_load: Load
+) -> None:
+    target = model(tiny_load, "a")
+    lease = engines.enter(target, "user", 10)
+    engine = await lease.granted_engine()
+    assert isinstance(engine, LocalEngine)
+    assert engine.pid
+    os.kill(engine.pid, signal.SIGKILL)
+    while engines.state(target) != "absent":  # noqa: ASYNC110 - the state is the event
+        await asyncio.sleep(0.01)
+    engines.expect({})
+    lease.release()
     await answered(engines, target)
 
 

@@ -245,7 +245,9 @@ class Engines:
             case Start(key, form):
                 self._spawn(self._load(self._of(key), form), "engine-load")
             case End(key, reason):
-                self._spawn(self._end(self._of(key), reason), "engine-end")
+                unit = self._of(key)
+                engine, unit.engine = unit.engine, None  # if it dies now, that is no news
+                self._spawn(self._end(unit, engine, reason), "engine-end")
 
     def _of(self, key: object) -> Unit:
         assert isinstance(key, Local | Remote)
@@ -257,7 +259,10 @@ class Engines:
         task.add_done_callback(self._tasks.discard)
 
     def _nudge(self, unit: Unit) -> None:
-        for waiting in self._policy.places[unit.target].queue:
+        place = self._policy.places.get(unit.target)
+        if place is None:  # forgotten, before one whom it refused has left
+            return
+        for waiting in place.queue:
             self._uses[waiting.id].lease.nudge()
 
     async def _load(self, unit: Unit, form: int) -> None:
@@ -331,8 +336,7 @@ class Engines:
             log.error("engine.set_aside", engine=unit.name, reason=code.value)
             self._measurements.note_set_aside(unit.name, code.value)
 
-    async def _end(self, unit: Unit, reason: Reason) -> None:
-        engine, unit.engine = unit.engine, None
+    async def _end(self, unit: Unit, engine: RunningEngine | None, reason: Reason) -> None:
         log.info("engine.unloaded", engine=unit.name, reason=reason)
         if engine:
             await engine.close()
