@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from menagerie.cli.engine_findings import Finding
 from menagerie.cli.placing import placing as placing_on
 from menagerie.engines.devices import Findings, machine_of
 from menagerie.engines.measurements import FILE_NAME, Measurements
-from menagerie.locales import LANGUAGES, Language
+from menagerie.locales import LANGUAGES, Language, text
 from menagerie.personas.directory import PersonaDirectory
 from menagerie.personas.load import persona_folders
 from menagerie.settings import Settings
 from tests.cli.test_doctor import ON_CPU, ON_GPU, told
+from tests.tiny_model import write_tiny_model
 
 
 def placing(found: Findings, settings: Settings, language: Language = "en") -> list[Finding]:
@@ -40,6 +45,35 @@ def test_a_model_that_can_never_fit_is_told_with_the_figures(settings: Settings,
     assert state == "note"
     assert " 20" in seen.replace("\u00a0", " ")
     assert "tiny" in seen
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_always_kept_leaves_less_to_others_and_a_broken_model_is_told(
+    settings: Settings, tmp_path: Path, language: Language
+) -> None:
+    models, folder = settings.data / "models", tmp_path / "personas"
+    models.mkdir(parents=True)
+    folder.mkdir()
+    whole = write_tiny_model(models / "kept.gguf").read_bytes()
+    (models / "other.gguf").write_bytes(whole)
+    (models / "broken.gguf").write_bytes(whole[:100_000])
+    wanted = {
+        name: {"local_file": f"{name}.gguf", "keep_loaded": name == "kept"}
+        for name in ("kept", "other", "broken")
+    }
+    (folder / "own.json").write_text(json.dumps(wanted))
+    own = {"llm_model_file": None, "personalities": [folder], "engine_slots": 1, "prompt_cache": 0}
+    roomy = settings.model_copy(update=own)
+    kept, other, broken = told(placing(ON_CPU, roomy, language), "placed")
+    assert kept.startswith("kept")
+    assert kept.endswith(text("cli.doctor.model_kept", language, placed=""))
+    assert other.startswith("other")
+    assert "broken.gguf" in broken
+    for_one = int(re.findall(r"(\d+)\s(?:MiB|Mio)", other)[0])
+    _, other, _ = told(
+        placing(ON_CPU, roomy.model_copy(update={"engine_memory": 2 * for_one - 1}), language), "placed"
+    )
+    assert f"{for_one - 1}" in other
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

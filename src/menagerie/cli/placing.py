@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from menagerie.cli.engine_findings import Finding, in_mib, named
 from menagerie.cli.models import models_folder
-from menagerie.core.errors import MenagerieError
+from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.engines.engine import Limits
 from menagerie.engines.measurements import FILE_NAME, Measurements
 from menagerie.engines.plan import Load, Local, Machine
@@ -22,11 +22,12 @@ from menagerie.settings import Settings
 def placing(
     machine: Machine, settings: Settings, personas: PersonaDirectory, language: Language
 ) -> Iterator[Finding]:
-    """What would be loaded where, for each distinct model that personas resolve to; what can never fit; and what
-    the service has set aside."""
+    """What would be loaded where, for each distinct model that personas resolve to, those that are always kept first;
+    what can never fit beside them; whose models are broken; and what the service has set aside."""
     kept = Measurements(settings.data / FILE_NAME)
     budgets = [device.budget_mib for device in machine.devices]
-    for local in _locals(machine, settings, personas):
+    pinned, broken = _locals(machine, settings, personas)
+    for local in sorted(pinned, key=lambda one: (not pinned[one], one.alias, one.model, one.window)):
         forms = [kept.correct(form) for form in local.forms]
         fitting = [form for form in forms if _fits(form, budgets)]
         if not fitting:
@@ -43,23 +44,25 @@ def placing(
             yield "note", "placed", too_large
             continue
         form = fitting[0]
-        yield (
-            "ok",
-            "placed",
-            text(
-                "cli.doctor.model_placed",
-                language,
-                model=local.alias,
-                form=text(f"cli.doctor.form.{_form(local, forms.index(form))}", language),
-                memory=", ".join(
-                    f"{named(device, language)} {in_mib(mib, language)}"
-                    for device, mib in zip(machine.devices, form.memory, strict=True)
-                    if mib
-                ),
-                slots=form.slots,
-                window=form.window,
+        placed = text(
+            "cli.doctor.model_placed",
+            language,
+            model=local.alias,
+            form=text(f"cli.doctor.form.{_form(local, forms.index(form))}", language),
+            memory=", ".join(
+                f"{named(device, language)} {in_mib(mib, language)}"
+                for device, mib in zip(machine.devices, form.memory, strict=True)
+                if mib
             ),
+            slots=form.slots,
+            window=form.window,
         )
+        if pinned[local]:
+            placed = text("cli.doctor.model_kept", language, placed=placed)
+            budgets = [budget - taken for budget, taken in zip(budgets, form.memory, strict=True)]
+        yield "ok", "placed", placed
+    for message in sorted({failure.message(language) for failure in broken}):
+        yield "note", "placed", message
     for name, noted in kept.set_aside.items():
         key = f"error.{noted.code}"
         known = key in catalogue(language)
@@ -74,28 +77,36 @@ class _Named(dict[str, str]):
         return "…"
 
 
-def _locals(machine: Machine, settings: Settings, personas: PersonaDirectory) -> Iterable[Local]:
-    """The distinct models that personas resolve to, by name. A persona that has none is another finding's matter."""
+def _locals(
+    machine: Machine, settings: Settings, personas: PersonaDirectory
+) -> tuple[dict[Local, bool], list[MenagerieError]]:
+    """The distinct models that personas resolve to, and whether each is always kept; and why others are broken.
+    A model that is not there is another finding's matter."""
 
-    async def resolve() -> set[Local]:
+    async def resolve() -> tuple[dict[Local, bool], list[MenagerieError]]:
         limits = Limits(settings.load_timeout, settings.token_timeout, settings.queue_length)
         engines = Engines(machine, limits)
         resolver = Resolver(settings, personas, Catalogue(models_folder(settings)), engines, machine)
-        found: set[Local] = set()
+        found: dict[Local, bool] = {}
+        broken: list[MenagerieError] = []
         try:
             for persona in personas.all():
                 try:
-                    target = (await resolver.resolve(persona)).target
-                except MenagerieError:
+                    resolution = await resolver.resolve(persona)
+                except MenagerieError as failure:
+                    if failure.code is not ErrorCode.MODEL_MISSING:
+                        broken.append(failure)
                     continue
+                target = resolution.target
                 if isinstance(target, Local):
-                    found.add(target)
+                    keeps = persona.keep_loaded and not resolution.wanted
+                    found[target] = found.get(target, False) or keeps
         finally:
             await resolver.close()
             await engines.stop()
-        return found
+        return found, broken
 
-    return sorted(asyncio.run(resolve()), key=lambda local: (local.alias, local.model, local.window))
+    return asyncio.run(resolve())
 
 
 def _fits(form: Load, budgets: Iterable[int]) -> bool:
