@@ -62,6 +62,7 @@ def test_a_wrong_value_is_explained_in_french_too() -> None:
 @pytest.mark.parametrize("value", ["inf", "nan", "0", "-1", "soon"])
 def test_a_time_limit_is_a_number_of_seconds(value: str) -> None:
     assert "a number of seconds greater than 0" in str(_refused(MENAGERIE_TURN_TIMEOUT=value))
+    assert "a number of seconds greater than 0" in str(_refused(MENAGERIE_ENGINE_IDLE=value))
 
 
 @pytest.mark.parametrize(

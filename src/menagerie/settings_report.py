@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 from types import UnionType
-from typing import Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 from pydantic import SecretStr
@@ -179,8 +179,12 @@ def _allowed(field: FieldInfo, name: str, language: Language) -> str:
 def _kind(field: FieldInfo, name: str) -> tuple[str, dict[str, object]]:
     """The text `setting_allowed.<key>` of a field, and what fills it in."""
     annotation = _without_none(field.annotation)
+    marks = list(field.metadata)
+    if get_origin(annotation) is Annotated:  # one of several types, such as `Seconds | None`
+        annotation, *own = get_args(annotation)
+        marks += [mark for one in own for mark in one.metadata]
     bounds: dict[str, object] = {}
-    for mark in field.metadata:
+    for mark in marks:
         for bound in ("ge", "gt", "le"):
             if hasattr(mark, bound):
                 bounds[bound] = getattr(mark, bound)
