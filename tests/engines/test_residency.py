@@ -154,6 +154,8 @@ async def test_what_can_never_fit_is_refused_at_once_with_the_figures(
     assert refused.values == {"model": "whale", "needed": 701, "budget": 700}
     assert "701" in refused.message("en")
     assert "700" in refused.message("fr")
+    assert not engines.could_hold(model(tiny_load, "whale", 701))
+    assert engines.could_hold(model(tiny_load, "calf", 700))
     await waiting
 
 

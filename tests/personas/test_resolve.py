@@ -162,6 +162,19 @@ async def test_while_a_model_is_set_aside_the_default_one_answers_and_it_is_said
     await house.resolver.close()
 
 
+async def test_a_default_model_that_can_never_fit_answers_for_nobody(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write("10.json", FOX)
+    house = House(site, tmp_path)
+    write_tiny_model(house.models / "fox.gguf", seed=1)
+    aside = (await house.resolver.resolve(house.personas.get("fox"))).target
+    monkeypatch.setattr(house.engines, "state", lambda target: "set_aside" if target == aside else "absent")
+    monkeypatch.setattr(house.engines, "could_hold", lambda target: target == aside)
+    assert (await house.resolver.resolve(house.personas.get("fox"))).target == aside
+    await house.resolver.close()
+
+
 async def test_a_file_that_takes_the_place_of_another_is_another_model(site: Site, tmp_path: Path) -> None:
     site.write("10.json", FOX)
     house = House(site, tmp_path)

@@ -199,6 +199,11 @@ class Scheduler:
             return "waiting"
         return place.state
 
+    def could_hold(self, key: Key) -> bool:
+        """Whether an engine is there, or could be loaded if everything left that can."""
+        place = self.places[key]
+        return place.state != "absent" or self._least(place, self._unpinned()) is not None
+
     def position(self, request: int) -> int:
         """A waiting request's place in the queue of its engine, from 1; 0 for one that waits no more."""
         place = self._where.get(request)

@@ -150,6 +150,10 @@ class Engines:
         """What the engine for `target` is doing; `absent` where there is none."""
         return self._policy.state(self._serving(target), self._clock())
 
+    def could_hold(self, target: Target) -> bool:
+        """Whether the machine has room for the engine for `target`, if everything left that can."""
+        return self._policy.could_hold(self._unit(target).target)
+
     def overview(self) -> Overview:
         """All of it, now."""
         return overview(self._policy, self._machine, self._units.values(), self._clock())

@@ -94,7 +94,9 @@ class Resolver:
         if isinstance(found, MenagerieError):
             raise found.with_traceback(None)  # else it would keep what every caller had in hand
         if self._engines.state(found.target) == "set_aside":
-            return self._instead.get(persona.name, found)
+            instead = self._instead.get(persona.name)
+            if instead is not None and self._engines.could_hold(instead.target):
+                return instead
         return found
 
     async def describe(self, persona: Persona) -> Description:
