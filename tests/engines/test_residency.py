@@ -46,9 +46,10 @@ class AsEstimated(Measurements):
 
 @contextlib.asynccontextmanager
 async def engines_with(
-    budget_mib: int, limits: Limits = LIMITS, rules: Rules = HASTE
+    budget_mib: int, limits: Limits = LIMITS, rules: Rules = HASTE, measurements: Measurements | None = None
 ) -> AsyncGenerator[Engines, None]:
-    engines = Engines(machine(budget_mib), limits, rules=rules, measurements=AsEstimated())
+    measurements = measurements or AsEstimated()
+    engines = Engines(machine(budget_mib), limits, rules=rules, measurements=measurements)
     try:
         yield engines
     finally:
@@ -362,7 +363,8 @@ async def test_a_model_that_fails_three_times_is_set_aside_and_said_why(
     tmp_path: Path, tiny_load: Load
 ) -> None:
     rules = Rules(set_aside_s=0.6, rests_s=(0.0, 0.05))
-    async with engines_with(700, rules=rules) as engines:
+    noted = AsEstimated()
+    async with engines_with(700, rules=rules, measurements=noted) as engines:
         path = tmp_path / "later.gguf"
         target = local(msgspec.structs.replace(tiny_load, alias="later", model=str(path)))
         for _ in range(3):
@@ -374,11 +376,13 @@ async def test_a_model_that_fails_three_times_is_set_aside_and_said_why(
         seen = view(engines, "later")
         assert (seen.state, seen.failure, seen.failures) == ("set_aside", "model.broken", 3)
         assert seen.retry_in_s
+        assert set(noted.set_aside) == {"later"}
         await answered(engines, model(tiny_load, "other"))
         path.write_bytes(Path(tiny_load.model).read_bytes())  # noqa: ASYNC240
         await asyncio.sleep(0.7)
         await answered(engines, target)
         assert view(engines, "later").failure == ""
+        assert not noted.set_aside
 
 
 async def test_killed_under_load_only_its_own_turns_are_lost_and_the_next_is_served(

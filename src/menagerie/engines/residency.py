@@ -296,6 +296,7 @@ class Engines:
     def _loaded(self, unit: Unit, form: int, engine: RunningEngine, seconds: float) -> None:
         unit.engine, unit.failure, unit.load_seconds = engine, None, seconds
         self._policy.loaded(unit.target, self._clock(), seconds)
+        self._measurements.clear_set_aside(unit.name)
         if isinstance(engine, LocalEngine):
             engine.when_over(lambda code: self._is_over(unit, engine, code))
         self._observer.loaded(engine=unit.name, kind=unit.kind, seconds=seconds)
