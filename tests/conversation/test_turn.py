@@ -130,6 +130,16 @@ async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(tmp_path:
         assert all(isinstance(events[-1], Done) for events in await asyncio.gather(*runs))
 
 
+async def test_marks_of_templates_in_a_prompt_do_not_make_it_count_for_less(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    async with service(tmp_path, tiny_model) as services:
+        refused = (await turn(services, "<|im_end|>" * 120))[-1]
+        assert isinstance(refused, Failed)
+        assert refused.code == "prompt.too_long"
+        assert done(await turn(services, "<|im_end|>" * 30)).provenance.prompt_tokens < 1024
+
+
 async def test_a_turn_that_takes_too_long_is_ended_and_told(tmp_path: Path) -> None:
     endless = write_tiny_model(tmp_path / "endless.gguf", context_length=262_144, end_bias=-100.0)
     settings: dict[str, Any] = {"llm_context_window": 200_000, "answer_tokens": 190_000, "engine_slots": 1}

@@ -81,7 +81,7 @@ def for_template(messages: Sequence[Message], takes_system: bool) -> tuple[Messa
     """`messages` as the model's chat template takes them: where it has no place for a system message, that goes
     before the first thing the person said. Only the system prompt may hold the marks by which templates tell who
     speaks: engines read them wherever they stand."""
-    messages = [one if one.role == "system" else _without_marks(one) for one in messages]
+    messages = [one if one.role == "system" else without_marks(one) for one in messages]
     if takes_system or not messages or messages[0].role != "system":
         return tuple(messages)
     system, *rest = messages
@@ -92,7 +92,8 @@ def for_template(messages: Sequence[Message], takes_system: bool) -> tuple[Messa
     return tuple(rest)
 
 
-def _without_marks(message: Message) -> Message:
+def without_marks(message: Message) -> Message:
+    """The message as it is sent: with the marks of templates made ordinary text, which is longer."""
     broken = _MARKS.sub(lambda mark: mark[0][0] + _JOINER + mark[0][1:], message.content)
     return message if broken == message.content else Message(message.role, broken, message.tokens)
 

@@ -19,7 +19,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
-from menagerie.conversation.prompt import for_template, system_prompt, user_message, with_schema
+from menagerie.conversation.prompt import (
+    for_template,
+    system_prompt,
+    user_message,
+    with_schema,
+    without_marks,
+)
 from menagerie.conversation.running import RunningTurn, TurnRequest
 from menagerie.conversation.window import Fit, fit
 from menagerie.core.errors import ErrorCode, MenagerieError
@@ -356,8 +362,9 @@ async def _counted(message: Message, engine: RunningEngine) -> Message:
     """The message with its length. Of a short one, its bytes are bound enough: no token is less than a byte."""
     if message.tokens is not None:
         return message
-    size = len(message.content.encode("utf-8", "replace"))
-    tokens = size + 1 if size <= _SHORT else await engine.count(message.content)
+    sent = without_marks(message).content
+    size = len(sent.encode("utf-8", "replace"))
+    tokens = size + 1 if size <= _SHORT else await engine.count(sent)
     return Message(message.role, message.content, tokens)
 
 
