@@ -80,7 +80,7 @@ def test_no_turn_is_expected_outside_of_what_turns_took(
         ([4.0], 0, [6.0, 16.0, 26.0]),
         ([2.0, 8.0], 0, [2.0, 8.0, 12.0]),
         ([7.0], 1, [0.0, 3.0, 10.0]),
-        ([30.0], 0, [1.0, 11.0, 21.0]),
+        ([30.0], 0, [10.0, 20.0, 30.0]),
     ],
     ids=["slots are free", "one turn each", "the next to end is next", "a free slot first", "long overdue"],
 )

@@ -56,7 +56,7 @@ def test_an_engine_stays_for_longer_than_its_load_before_it_has_to_leave_again()
     world.know("a", form(1000))
     world.know("b", form(1000))
     for number in range(400):
-        world.enter("ab"[number % 2], f"user {number % 2}")
+        world.enter("ab"[number % 2], f"user {number}")
         world.run(0.25)
     gaps = [later[0] - earlier[0] for earlier, later in zip(world.starts, world.starts[1:], strict=False)]
     assert len(gaps) >= 4
@@ -206,15 +206,15 @@ def test_prompts_that_exceed_the_pool_are_refused_with_the_figures() -> None:
 
 
 def test_a_full_queue_says_so_at_once() -> None:
-    """And when to try again; one user cannot fill more than half of it."""
+    """And when to try again. Whoever has as many places as are left leaves those to others: half of them for one alone,
+    and two cannot lock out a third."""
     world = small_world(rules=Rules(queue_length=8))
     world.know("a", form(600))
-    for _ in range(4):
-        world.enter("a", "ann")
-    with pytest.raises(NotLetIn, match="full"):
-        world.enter("a", "ann")
-    for number in range(4):
-        world.enter("a", f"user {number}")
+    for user, places in (("ann", 4), ("ben", 2), ("cleo", 1), ("dan", 1)):
+        for _ in range(places):
+            world.enter("a", user)
+        with pytest.raises(NotLetIn, match="full"):
+            world.enter("a", user)
     with pytest.raises(NotLetIn, match="full") as refusal:
         world.enter("a", "last")
     assert refusal.value.retry_s is not None
@@ -335,7 +335,7 @@ def test_deciding_is_quick_where_many_wait() -> None:
         world.know(f"model {number}", form(1000, slots=2))
     policy = world.policy
     for number in range(256):
-        policy.enter(f"model {number % 30}", f"user {number % 50}", 10, 0.0)
+        policy.enter(f"model {number % 30}", f"user {number}", 10, 0.0)
     policy.decide(0.0)
     best = math.inf
     for turn in range(50):

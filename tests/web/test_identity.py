@@ -120,3 +120,13 @@ def test_the_right_most_hop_that_is_no_proxy_is_the_client(hops: str, address: s
 def test_hops_on_several_lines_are_one_list() -> None:
     connection = a_request(PROXY, ("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "203.0.113.7"))
     assert client_address(connection, BEHIND) == "203.0.113.7"
+
+
+def test_nobody_in_particular_shares_with_the_others_of_the_address_and_of_ipv6_with_the_whole_household() -> (
+    None
+):
+    assert User(names=("ana",), address="10.0.0.1").share == "ana"
+    assert User(address="10.0.0.1").share != User(address="10.0.0.2").share
+    assert User(address="2001:db8::1").share == User(address="2001:db8::ffff:1").share
+    assert User(address="2001:db8::1").share != User(address="2001:db8:0:1::1").share
+    assert User().share == User().share

@@ -57,7 +57,7 @@ async def test_no_path_and_no_address_is_told(tmp_path: Path) -> None:
         ({}, {}, 200),
         ({"metrics": "10.0.0.0/8"}, {}, 403),
         ({"metrics": "10.0.0.0/8,127.0.0.1"}, {}, 200),
-        ({}, {"X-Forwarded-For": "10.1.2.3"}, 200),
+        ({}, {"X-Forwarded-For": "10.1.2.3"}, 403),
         ({"trusted_proxies": "127.0.0.1"}, {"X-Forwarded-For": "10.1.2.3"}, 403),
         ({"trusted_proxies": "127.0.0.1", "metrics": "10.0.0.0/8"}, {"X-Forwarded-For": "10.1.2.3"}, 200),
         ({"trusted_proxies": "127.0.0.1"}, {"X-Forwarded-For": "127.0.0.1, 10.1.2.3"}, 403),

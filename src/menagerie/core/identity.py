@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from ipaddress import IPv6Network
 from typing import Final
 
 import msgspec
@@ -23,9 +24,14 @@ class User(msgspec.Struct, frozen=True):
 
     @property
     def share(self) -> str:
-        """Whose share of an engine their turns take: their own, or, for nobody in particular, that of their
-        address."""
-        return self.id if self.names else f"@{self.address}"
+        """Whose share of an engine their turns take: their own, or, for nobody in particular, that of their address;
+        of IPv6 the first half, since the other half is the household's to choose."""
+        if self.names:
+            return self.id
+        address = self.address
+        if ":" in address:
+            address = str(IPv6Network((address.partition("%")[0], 64), strict=False))
+        return f"@{address}"
 
     def owns(self, owner: str) -> bool:
         """Whether something filed under `owner` is theirs."""

@@ -45,7 +45,8 @@ Action = Grant | Refuse | Start | End
 
 
 class NotLetIn(Exception):  # noqa: N818 - an answer, not a fault
-    """A request that is not let in. `retry_s` where trying again can help; `needed` and `budget` in MiB."""
+    """A request that is not let in. `retry_s` where trying again can help; `needed` and `budget` in MiB where it is too
+    large, in tokens where it is too long."""
 
     def __init__(self, why: str, retry_s: float | None = None, needed: int = 0, budget: int = 0) -> None:
         super().__init__(why)

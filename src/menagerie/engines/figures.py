@@ -5,14 +5,14 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from menagerie import __version__
 from menagerie.engines.history import Chronicle, Failure, History, Loading, Memory
-from menagerie.engines.overview import Overview
+from menagerie.engines.overview import Overview, Reason
 from menagerie.locales import text
 
 NAMES_KEPT: Final = 200
@@ -80,9 +80,7 @@ class Figures:
         self._chronicle.at(now).loads += 1
         self._chronicle.loads.append(Loading(now, engine, kind, seconds))
 
-    def unloaded(
-        self, *, engine: str, reason: Literal["evicted", "idle", "shrunk", "died", "stopped"]
-    ) -> None:
+    def unloaded(self, *, engine: str, reason: Reason) -> None:
         """An engine was ended, or has ended."""
         self._unloads.labels(self._names(shown_name(engine)), reason).inc()
         self._chronicle.at(self._clock()).unloads += 1

@@ -13,7 +13,10 @@ _CROWDING: Final = 0.7
 """A turn takes n^0.7 times as long beside n − 1 others, until it has been seen: slots share the work, but batches
 are cheaper than their parts."""
 _AT_LEAST: Final = 0.1
-"""Share of a usual turn that one is expected to take still that has taken longer than usual."""
+"""Share of a usual turn that any turn is expected to take still."""
+_OVERRUN: Final = 0.5
+"""A turn that has taken longer than usual by so much is expected to take half of that still: the longer a turn has
+run already, the longer it will run on."""
 
 
 class Holds:
@@ -37,13 +40,18 @@ class Holds:
         return self._seconds[nearest] * float((crowd / nearest) ** _CROWDING)
 
 
+def remaining_s(held_s: float, hold_s: float) -> float:
+    """Seconds that a turn is likely to hold its slot still, after `held_s`, where turns usually do for `hold_s`."""
+    return max(hold_s - held_s, hold_s * _AT_LEAST, (held_s - hold_s) * _OVERRUN)
+
+
 def expected_waits(held_s: Sequence[float], free: int, hold_s: float, waiting: int) -> list[float]:
     """Seconds until each of `waiting` requests gets a slot, in their order.
 
     `held_s`: for how long each running turn has held its slot; `free`: slots that nobody holds; `hold_s`: for how
     long a turn usually does.
     """
-    ends = [0.0] * free + [max(hold_s - held, hold_s * _AT_LEAST) for held in held_s]
+    ends = [0.0] * free + [remaining_s(held, hold_s) for held in held_s]
     heapq.heapify(ends)
     waits = []
     for _ in range(waiting):

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from menagerie.engines.fairness import FairQueue
-from menagerie.engines.forecast import Holds, expected_waits
+from menagerie.engines.forecast import Holds, expected_waits, remaining_s
 from menagerie.engines.rules import Rules
 
 _MEMORY_OF_ARRIVALS_S: Final = 300.0
@@ -222,11 +222,8 @@ class Place:
         """The expected waits of those who wait, in their order, once it is ready; kept for a moment."""
         if self._outlook is None or now - self._outlook[0] > _OUTLOOK_KEPT_S:
             held = [now - one.at for one in self.running.values()] if self.state == "ready" else []
-            slots = self.slots
-            if held and self.forms[self.form].tokens is not None and len(self.queue):
-                slots = (
-                    max(len(held), 1) if len(held) < slots else slots
-                )  # the pool is full before the slots are
+            pool_is_full = held and self.forms[self.form].tokens is not None and len(self.queue)
+            slots = min(len(held), self.slots) if pool_is_full else self.slots
             hold = self.holds.expected_s(slots)
             self._outlook = (now, expected_waits(held, slots - len(held), hold, len(self.queue)))
         return self._outlook[1]
@@ -234,7 +231,7 @@ class Place:
     def remaining_s(self, now: float) -> list[float]:
         """Seconds until each running turn is likely to have ended."""
         hold = self.holds.expected_s(len(self.running))
-        return [max(hold - (now - one.at), hold / 10) for one in self.running.values()]
+        return [remaining_s(now - one.at, hold) for one in self.running.values()]
 
     def _changed(self) -> None:
         self._outlook = self._order = None

@@ -247,7 +247,8 @@ class Scheduler:
         ):
             return
         mine = sum(other.queue.waits_of(user) for other in self.places.values())
-        if self.waiting >= self.rules.queue_length or mine >= max(1, self.rules.queue_length // 2):
+        left = self.rules.queue_length - self.waiting
+        if mine >= left:  # whoever has as much as is left leaves that to others
             raise NotLetIn("full", max(1.0, place.holds.expected_s(place.slots) / max(1, place.slots)))
 
     def _check_size(self, place: Place) -> None:

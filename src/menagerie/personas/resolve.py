@@ -227,7 +227,7 @@ class Resolver:
 
     def _remote(self, persona: Persona) -> Resolution | None:
         if persona.engine_url:
-            name = urlsplit(persona.engine_url).netloc.rpartition("@")[2]
+            name = urlsplit(persona.engine_url).hostname or ""
             slots = self._settings.engine_slots or 8
             remote = Remote(name, (persona.engine_url,), "", "", slots, persona.context_window)
             return _remote_resolution(remote, persona, "")

@@ -36,6 +36,11 @@ def client_address(connection: HTTPConnection, settings: Settings) -> str:
     return str(_client(connection, _peer(connection), settings) or "")
 
 
+def is_from_trusted_proxy(connection: HTTPConnection, settings: Settings) -> bool:
+    """Whether the peer is one of the proxies that the settings trust."""
+    return _is_trusted(_peer(connection), settings)
+
+
 def _peer(connection: HTTPConnection) -> Address | None:
     client = connection.client
     return _parsed(client.host) if client else None
