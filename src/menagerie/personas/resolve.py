@@ -77,6 +77,7 @@ class Resolver:
         """Who answers for a persona while its own model is set aside."""
         self._known_for: tuple[Persona, ...] = ()
         self._known_at = float("-inf")
+        self._one_at_a_time = asyncio.Lock()
         self._refreshing: asyncio.Task[None] | None = None
         self._hashes: dict[str, str] = {}
         self._hashing: dict[str, asyncio.Task[None]] = {}
@@ -158,6 +159,11 @@ class Resolver:
             log.error("resolve.failed", failure=repr(task.exception()))
 
     async def _refresh(self) -> None:
+        """Look again, one at a time: the catalogue is no place for two threads."""
+        async with self._one_at_a_time:
+            await self._look_again()
+
+    async def _look_again(self) -> None:
         personas = self._personas.all()
         self._known, self._instead = await asyncio.to_thread(self._resolve_all, personas)
         self._engines.expect(self._cared_for(personas))
