@@ -109,16 +109,16 @@ async def test_a_step_that_fails_halfway_leaves_the_database_as_it_was(
     await database.write(schema.upgrade)
     steps = tmp_path / "migrations"
     shutil.copytree(schema.MIGRATIONS, steps, ignore=shutil.ignore_patterns("__pycache__"))
-    (steps / "versions" / "r0002_broken.py").write_text(
+    (steps / "versions" / "r9998_broken.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '0002', '0001'\n"
+        f"revision, down_revision = '9998', '{schema.HEAD}'\n"
         "def upgrade():\n"
         "    op.execute('CREATE TABLE half (x INTEGER)')\n"
         "    op.execute('DROP TABLE events')\n"
         "    op.execute('THIS IS NOT SQL')\n"
     )
     monkeypatch.setattr(schema, "MIGRATIONS", steps)
-    monkeypatch.setattr(schema, "HEAD", "0002")
+    monkeypatch.setattr(schema, "HEAD", "9998")
     with pytest.raises(StoreUnavailableError):
         await database.write(schema.upgrade)
     assert await database.read(tables) == {*metadata.tables, "alembic_version"}

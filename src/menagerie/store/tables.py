@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     CursorResult,
     DateTime,
@@ -105,8 +106,10 @@ messages: Final = Table(
     Column("role", Prose, nullable=False),
     Column("content", Prose, nullable=False),
     Column("tokens", Integer),
+    Column("calls", Prose),
 )
-"""What was said, by session and position from 0; the system prompt is the session's."""
+"""What was said, by session and position from 0; the system prompt is the session's. `calls` is JSON: the tool calls of
+an answer, or the one that a tool's message answers."""
 
 RUNNING: Final = "turns_running_in_session"
 
@@ -165,3 +168,78 @@ events: Final = Table(
     sqlite_autoincrement=True,
 )
 """One log of everything that happened; `data` is JSON."""
+
+api_keys: Final = Table(
+    "api_keys",
+    metadata,
+    Column("key", Sequence, primary_key=True),
+    Column("id", Prose, nullable=False, unique=True),
+    Column("hash", Prose, nullable=False, unique=True),
+    Column("name", Prose, nullable=False),
+    Column("owner", Prose, nullable=False),
+    Column("personas", Prose, nullable=False),
+    Column("bypass", Boolean, nullable=False),
+    Column("requests_per_minute", Integer),
+    Column("tokens_per_minute", Integer),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("used_at", Instant),
+    Column("revoked_at", Instant),
+    sqlite_autoincrement=True,
+)
+"""Keys of programs. `hash` is the SHA-256 of the key, which nobody keeps; `personas` is a JSON array of names, empty
+for all; `bypass`: its holder may ask models without a persona's imperative."""
+
+files: Final = Table(
+    "files",
+    metadata,
+    Column("key", Sequence, primary_key=True),
+    Column("id", Prose, nullable=False, unique=True),
+    Column("owner", Prose, nullable=False),
+    Column("filename", Prose, nullable=False),
+    Column("purpose", Prose, nullable=False),
+    Column("sha256", Prose, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Index("files_of_owner", "owner", "key"),
+    sqlite_autoincrement=True,
+)
+"""Files of batches; what is in them lies in the data folder, under their id."""
+
+batches: Final = Table(
+    "batches",
+    metadata,
+    Column("key", Sequence, primary_key=True),
+    Column("id", Prose, nullable=False, unique=True),
+    Column("instance", Sequence, nullable=False),
+    Column("owner", Prose, nullable=False),
+    Column("address", Prose, nullable=False),
+    Column("api_key", Prose, nullable=False),
+    Column("language", Prose, nullable=False),
+    Column("endpoint", Prose, nullable=False),
+    Column("window", Prose, nullable=False),
+    Column("input_file", Prose, nullable=False),
+    Column("output_file", Prose, nullable=False),
+    Column("error_file", Prose, nullable=False),
+    Column("status", Prose, nullable=False),
+    Column("metadata", Prose, nullable=False),
+    Column("errors", Prose, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("completed", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("in_progress_at", Instant),
+    Column("finalizing_at", Instant),
+    Column("completed_at", Instant),
+    Column("failed_at", Instant),
+    Column("expired_at", Instant),
+    Column("cancelling_at", Instant),
+    Column("cancelled_at", Instant),
+    Index("batches_of_owner", "owner", "key"),
+    Index("batches_by_status", "status"),
+    sqlite_autoincrement=True,
+)
+"""Batches of requests, in the states of OpenAI's API. `instance` is the service that runs it; `metadata` and `errors`
+are JSON, counts are rows."""
