@@ -100,7 +100,7 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         stack.push_async_callback(engines.stop)
         resolver = Resolver(settings, personas, catalogue, engines, machine)
         stack.push_async_callback(resolver.close)
-        turns = Turns(settings, personas, resolver, engines, store)
+        turns = Turns(settings, resolver, engines, store)
         stack.push_async_callback(turns.close)
         services = Services(settings, personas, catalogue, store, engines, turns, resolver, figures)
         for work in (personas.watch(), engines.watch(), _sample(services), _preload(services)):

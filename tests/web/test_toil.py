@@ -129,7 +129,7 @@ async def test_a_failure_before_the_first_piece_has_its_status(tmp_path: Path) -
     given = parts(tmp_path)
     given.turns.script = a_failure("schema.not_met", retry_after=None)
     async with serving(given) as client, client.post("/toil/otter", json={"prompt": "Work"}) as response:
-        assert response.status == 502
+        assert response.status == 422
         assert response.headers["Content-Type"] == "application/json"
         assert (await response.json())["error"]["code"] == "schema.not_met"
 
@@ -138,7 +138,7 @@ async def test_an_answer_without_a_piece_is_not_a_whole_one(tmp_path: Path) -> N
     given = parts(tmp_path)
     given.turns.script = a_turn()
     async with serving(given) as client, client.post("/toil/otter", json={"prompt": "Work"}) as response:
-        assert response.status == 502
+        assert response.status == 422
 
 
 async def test_a_failure_after_the_first_piece_breaks_the_body_off(tmp_path: Path) -> None:

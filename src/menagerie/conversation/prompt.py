@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from menagerie.core.messages import Message
+from menagerie.core.messages import Message, Role
 from menagerie.grounding.given import Given
 from menagerie.locales import Language, text
 
@@ -77,17 +77,42 @@ def spoken_time(now: datetime, language: Language) -> str:
     )
 
 
-def for_template(messages: Sequence[Message], takes_system: bool) -> tuple[Message, ...]:
+def instructed(messages: Sequence[Message], instructions: str) -> tuple[Message, list[Message]]:
+    """The system message of a conversation, with a caller's instructions behind its own words, and the history."""
+    has_system = bool(messages) and messages[0].role == "system"
+    own = messages[0].content if has_system else ""
+    system = "\n\n".join(part for part in (own, instructions.strip()) if part)
+    return Message("system", system), [*messages[1 if has_system else 0 :]]
+
+
+def spoken(message: Message, language: Language = "en") -> str:
+    """What a message says in words: calls and their results as text, since few templates have a place for them."""
+    if message.role == "tool":
+        return text("prompt.tool_result", language, call=message.answers, text=_fenced(message.content))
+    calls = [
+        text("prompt.tool_call", language, name=call.name, call=call.id, arguments=call.arguments)
+        for call in message.calls
+    ]
+    return "\n".join(part for part in (message.content, *calls) if part)
+
+
+def for_template(
+    messages: Sequence[Message], takes_system: bool, language: Language = "en"
+) -> tuple[Message, ...]:
     """`messages` as the model's chat template takes them: where it has no place for a system message, that goes
-    before the first thing the person said. Only the system prompt may hold the marks by which templates tell who
-    speaks: engines read them wherever they stand."""
-    messages = [one if one.role == "system" else without_marks(one) for one in messages]
+    before the first thing the person said; calls of tools and their results are told in words. Only the system
+    prompt may hold the marks by which templates tell who speaks: engines read them wherever they stand."""
+    if messages and messages[0].role == "system" and not messages[0].content:
+        messages = messages[1:]
+    messages = [one if one.role == "system" else _told(without_marks(one), language) for one in messages]
+    messages = _joined(messages)
     if takes_system or not messages or messages[0].role != "system":
         return tuple(messages)
     system, *rest = messages
     for index, message in enumerate(rest):
         if message.role == "user":
-            rest[index] = Message("user", f"{system.content}\n\n{message.content}")
+            said = f"{system.content}\n\n{message.content}"
+            rest[index] = msgspec.structs.replace(message, content=said)
             break
     return tuple(rest)
 
@@ -95,7 +120,27 @@ def for_template(messages: Sequence[Message], takes_system: bool) -> tuple[Messa
 def without_marks(message: Message) -> Message:
     """The message as it is sent: with the marks of templates made ordinary text, which is longer."""
     broken = _MARKS.sub(lambda mark: mark[0][0] + _JOINER + mark[0][1:], message.content)
-    return message if broken == message.content else Message(message.role, broken, message.tokens)
+    return message if broken == message.content else msgspec.structs.replace(message, content=broken)
+
+
+def _joined(messages: Sequence[Message]) -> list[Message]:
+    """The messages, with those that one side said in a row made one: many templates want the two to take turns."""
+    joined: list[Message] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role:
+            before = joined.pop()
+            content = "\n\n".join(part for part in (before.content, message.content) if part)
+            joined.append(Message(message.role, content, images=before.images + message.images))
+        else:
+            joined.append(message)
+    return joined
+
+
+def _told(message: Message, language: Language) -> Message:
+    if message.role != "tool" and not message.calls:
+        return message
+    role: Role = "user" if message.role == "tool" else "assistant"
+    return Message(role, spoken(message, language), message.tokens)
 
 
 def _fenced(material: str) -> str:

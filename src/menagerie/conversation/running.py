@@ -13,7 +13,7 @@ import structlog
 from menagerie import __version__
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.identity import User
-from menagerie.core.messages import Message
+from menagerie.core.messages import Message, ToolCall
 from menagerie.core.provenance import ModelFacts, Provenance, SourceFacts, Timings
 from menagerie.engines.chat import Chunk, Usage
 from menagerie.grounding.given import Given
@@ -25,11 +25,25 @@ from menagerie.store.turns import Conversation, Outcome
 if TYPE_CHECKING:
     from menagerie.structured.answer import Account
     from menagerie.structured.schema import CompiledSchema
+    from menagerie.structured.tools import Toolbox
 
 log = structlog.get_logger("menagerie.turns")
 
 _RETRIES: Final = 1
 _WORTH_A_RETRY: Final = {ErrorCode.ENGINE_LOST}
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True):
+    """How an answer is drawn; None leaves it to the persona and the engine. See `ChatRequest`."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: int | None = None
 
 
 class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +59,21 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     batch: bool = False
     """Nobody is waiting for the answer: people go before it."""
     compiled: CompiledSchema | None = None
+    tools: Toolbox | None = None
+    """Functions that the answer may call instead of being text."""
+    sampling: Sampling = Sampling()
+    history: tuple[Message, ...] = ()
+    """Messages that the caller puts between the session and the prompt."""
+    last: Message | None = None
+    """The message that is answered, where it is more than the `prompt` as a user's."""
+    instructions: str = ""
+    """What the caller tells the model beside the persona's imperative, for this turn alone."""
+    bypass: bool = False
+    """The persona's imperative is not told; only who may do so asks for it."""
+    raw: bool = False
+    """The prompt is text to go on with: no template, no imperative, no history."""
+    kept: bool = True
+    """Whether what is said becomes a session that can be gone on with."""
 
 
 class RunningTurn:
@@ -56,8 +85,9 @@ class RunningTurn:
         self.started = started
         self.clock = clock
         self.conversation: Conversation | None = None
-        self.user = Message("user", request.prompt)
+        self.user = request.last or Message("user", request.prompt)
         self.answer: list[str] = []
+        self.calls: tuple[ToolCall, ...] = ()
         self.usage = Usage()
         self.finish = ""
         self.dropped = 0
@@ -76,7 +106,7 @@ class RunningTurn:
 
     def note_failure(self, failure: MenagerieError) -> None:
         """Raise it, unless the turn may be tried again: nothing was sent yet, and the engine was lost."""
-        if self.answer or not self._retries_left or failure.code not in _WORTH_A_RETRY:
+        if self.answer or self.calls or not self._retries_left or failure.code not in _WORTH_A_RETRY:
             raise failure
         self._retries_left -= 1
         log.warning("turn.retried", turn=self.id, failure=str(failure))
@@ -89,11 +119,19 @@ class RunningTurn:
     @property
     def measured_user(self) -> Message:
         """The person's message, its length corrected so that the conversation's is what the engine counted."""
-        asked_once = self.account is None or self.account.attempts == 1
+        asked_once = self.request.tools is None and (self.account is None or self.account.attempts == 1)
         if not self.usage.prompt or self.user.tokens is None or not asked_once:
             return self.user
         tokens = self.usage.prompt - (self.sent_tokens - self.user.tokens)
-        return Message("user", self.user.content, max(1, tokens))
+        return msgspec.structs.replace(self.user, tokens=max(1, tokens))
+
+    @property
+    def answered(self) -> Message | None:
+        """What there is of the answer, as a message."""
+        answer = "".join(self.answer)
+        if not answer and not self.calls:
+            return None
+        return Message("assistant", answer, self.usage.answer or None, self.calls)
 
     def provenance(self, model: ModelFacts, outcome: Outcome, total_ms: float) -> Provenance:
         """The account of the answer, or of what there is of it."""

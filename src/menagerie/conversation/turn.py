@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -19,26 +19,17 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
-from menagerie.conversation.prompt import (
-    for_template,
-    system_prompt,
-    user_message,
-    with_schema,
-    without_marks,
-)
+from menagerie.conversation.asking import answer_of, fitted_to
+from menagerie.conversation.prompt import system_prompt
 from menagerie.conversation.running import RunningTurn, TurnRequest
-from menagerie.conversation.window import Fit, fit
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Notice, Queued, Source, Token
-from menagerie.core.messages import Message
+from menagerie.core.events import Accepted, AnyEvent, Called, Done, Failed, Notice, Queued, Source, Token
 from menagerie.core.provenance import Provenance
-from menagerie.engines.chat import ChatRequest, Chunk
-from menagerie.engines.engine import RunningEngine
+from menagerie.engines.chat import Chunk
 from menagerie.engines.lease import Lease
 from menagerie.engines.residency import Engines
 from menagerie.locales import Language, text
 from menagerie.models.wish import DEFAULT_MODEL
-from menagerie.personas.directory import PersonaDirectory
 from menagerie.personas.persona import Persona
 from menagerie.personas.resolve import Resolution, Resolver
 from menagerie.settings import Settings
@@ -52,8 +43,6 @@ _TOLD_EVERY_S: Final = 5.0
 _TOLD_AGAIN_S: Final = 0.5
 """… and at most that often."""
 _LONGEST_STUFFING: Final = 200_000
-_SHORT: Final = 256
-"""Bytes of a message up to which it is not counted by the engine before the turn, only by its usage after it."""
 
 
 class Turns:
@@ -62,14 +51,12 @@ class Turns:
     def __init__(
         self,
         settings: Settings,
-        personas: PersonaDirectory,
         resolver: Resolver,
         engines: Engines,
         store: Store,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self._settings = settings
-        self._personas = personas
         self._resolver = resolver
         self._engines = engines
         self._store = store
@@ -103,8 +90,8 @@ class Turns:
                             async for event in steps:
                                 yield event
                         async for chunk in turn.chunks:
-                            if token := self._take(turn, chunk):
-                                yield token
+                            for event in self._take(turn, chunk):
+                                yield event
                         turn.check_ended()
                 except MenagerieError as failure:
                     turn.note_failure(failure)
@@ -149,8 +136,8 @@ class Turns:
         request = turn.request
         if self._stopping:
             raise MenagerieError(ErrorCode.STOPPING, retry_after=5.0)
-        turn.persona = persona = self._personas.get(request.persona)
-        if not request.prompt.strip():
+        turn.persona = persona = await self._resolver.persona(request.persona)
+        if not request.prompt.strip() and request.last is None:
             raise MenagerieError(ErrorCode.PROMPT_EMPTY)
         turn.resolution = resolution = await self._resolver.resolve(persona)
         await self._accept(turn, persona, resolution)
@@ -175,7 +162,7 @@ class Turns:
     async def _accept(self, turn: RunningTurn, persona: Persona, resolution: Resolution) -> None:
         request = turn.request
         system = ""
-        if request.session is None:
+        if request.session is None and not request.bypass and not request.raw:
             stuffing = await self._stuffing(persona, request.language)
             imperative = persona.text("imperative", request.language)
             system = system_prompt(imperative, stuffing, turn.started, request.language)
@@ -191,6 +178,7 @@ class Turns:
                 at=turn.started,
                 system=system,
                 model=resolution.facts.name,
+                kept=request.kept,
             )
         )
 
@@ -211,12 +199,12 @@ class Turns:
             async for event in waiting:
                 yield event
         engine = lease.engine
-        fitted = await self._fit(turn, engine, resolution.window)
+        fitted = await fitted_to(turn, engine, resolution.window, self._answer_tokens(turn))
         lease.adjust(fitted.tokens + fitted.answer_tokens)
         if fitted.dropped and not turn.dropped:
             yield _notice("notice.history_dropped", language, count=fitted.dropped)
         turn.dropped, turn.sent_tokens = fitted.dropped, fitted.tokens
-        chunks = self._chat(turn, engine, fitted)
+        chunks = answer_of(turn, engine, fitted, turn.clock + self._settings.turn_timeout)
         turn.chunks = await held.enter_async_context(contextlib.aclosing(chunks))
 
     async def _waiting(self, turn: RunningTurn, lease: Lease) -> AsyncGenerator[Queued, None]:
@@ -237,58 +225,30 @@ class Turns:
         assert turn.conversation is not None
         assert turn.resolution is not None
         request, window = turn.request, turn.resolution.window
-        if request.compiled is not None:
+        if request.compiled is not None or request.tools is not None:
             return window
         known = sum(
             len(message.content.encode("utf-8", "replace")) + 16 if message.tokens is None else message.tokens
-            for message in turn.conversation.messages
+            for message in (*turn.conversation.messages, *request.history)
         )
-        asked = sum(len(one.text) for one in request.given) + len(request.prompt)
-        return min(window, known + 4 * asked + 256 + self._settings.answer_tokens)
+        asked = (
+            sum(len(one.text) for one in request.given) + len(turn.user.content) + len(request.instructions)
+        )
+        return min(window, known + 4 * asked + 256 + self._answer_tokens(turn))
 
-    def _take(self, turn: RunningTurn, chunk: Chunk) -> Token | None:
+    def _answer_tokens(self, turn: RunningTurn) -> int:
+        return turn.request.sampling.max_tokens or self._settings.answer_tokens
+
+    def _take(self, turn: RunningTurn, chunk: Chunk) -> Sequence[AnyEvent]:
         if chunk.finish:
             turn.finish, turn.usage = chunk.finish, chunk.usage or turn.usage
-        if not chunk.text:
-            return None
-        if not turn.answer:
+        if not turn.first_token_ms and (chunk.text or chunk.calls):
             turn.first_token_ms = self._elapsed_ms(turn)
-        turn.answer.append(chunk.text)
-        return Token(chunk.text)
-
-    def _chat(self, turn: RunningTurn, engine: RunningEngine, fitted: Fit) -> AsyncGenerator[Chunk, None]:
-        request = ChatRequest(
-            messages=for_template(fitted.messages, engine.takes_system),
-            max_tokens=fitted.answer_tokens,
-            until=turn.clock + self._settings.turn_timeout,
-            temperature=turn.persona.temperature if turn.persona else None,
-        )
-        compiled = turn.request.compiled
-        if compiled is None:
-            return engine.chat(request)
-        from menagerie.structured.answer import (
-            Account,
-            constrained,
-        )  # slow to import, and for some turns only
-
-        turn.account = Account()
-        return constrained(
-            engine.chat, request, compiled, language=turn.request.language, account=turn.account
-        )
-
-    async def _fit(self, turn: RunningTurn, engine: RunningEngine, window: int) -> Fit:
-        conversation = turn.conversation
-        assert conversation is not None
-        request = turn.request
-        last_at = conversation.last_at if len(conversation.messages) > 1 else None
-        content = user_message(request.prompt, request.given, turn.started, last_at, request.language)
-        if request.compiled is not None:
-            content = with_schema(content, request.compiled.schema, window, request.language)
-        system, *history = conversation.messages
-        system = await _counted_system(system, engine)
-        history = [await _counted(message, engine) for message in history]
-        turn.user = await _counted(Message("user", content), engine)
-        return fit(system, history, turn.user, window, self._settings.answer_tokens)
+        if chunk.text:
+            turn.answer.append(chunk.text)
+            return (Token(chunk.text, chunk.logprobs),)
+        turn.calls += chunk.calls
+        return [Called(call.id, call.name, call.arguments) for call in chunk.calls]
 
     async def _stuffing(self, persona: Persona, language: Language) -> str:
         where = persona.stuffing(language)
@@ -329,8 +289,6 @@ class Turns:
 
     async def _finish(self, turn: RunningTurn, outcome: Outcome, code: str) -> Provenance:
         provenance = self._provenance(turn, outcome)
-        answer = "".join(turn.answer)
-        tokens = turn.usage.answer or None
         await self._store.turns.finish(
             turn.id,
             TurnEnd(
@@ -338,7 +296,8 @@ class Turns:
                 user=turn.measured_user,
                 at=self._now(),
                 code=code,
-                answer=Message("assistant", answer, tokens) if answer else None,
+                answer=turn.answered,
+                before=turn.request.history,
                 provenance=msgspec.json.encode(provenance),
                 timings=provenance.timings,
             ),
@@ -356,26 +315,6 @@ class Turns:
 
 def _notice(key: str, language: Language, **values: object) -> Notice:
     return Notice(key.removeprefix("notice."), text(key, language, **values))
-
-
-async def _counted(message: Message, engine: RunningEngine) -> Message:
-    """The message with its length. Of a short one, its bytes are bound enough: no token is less than a byte."""
-    if message.tokens is not None:
-        return message
-    sent = without_marks(message).content
-    size = len(sent.encode("utf-8", "replace"))
-    tokens = size + 1 if size <= _SHORT else await engine.count(sent)
-    return Message(message.role, message.content, tokens)
-
-
-async def _counted_system(system: Message, engine: RunningEngine) -> Message:
-    """The system prompt with its length. What stands before its last paragraph, the time, is the same for everybody
-    and counted once."""
-    if system.tokens is not None:
-        return system
-    lasting, _, now = system.content.rpartition("\n\n")
-    tokens = await engine.count(lasting) if lasting else 0
-    return Message("system", system.content, tokens + len(now.encode("utf-8", "replace")) + 1)
 
 
 def _read_text(path: Path) -> str:

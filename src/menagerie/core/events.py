@@ -1,6 +1,6 @@
 """The one union of events that a turn is made of. Every interface only encodes these.
 
-A turn is `Accepted`, then any of `Queued`, `Notice`, `Source`, `Token`, then exactly one `Done` or `Failed`.
+A turn is `Accepted`, then any of `Queued`, `Notice`, `Source`, `Token`, `Called`, then exactly one `Done` or `Failed`.
 A turn that is refused before it is recorded is a single `Failed`.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from menagerie.core.probabilities import TokenLogprob
 from menagerie.core.provenance import Provenance
 
 
@@ -47,10 +48,20 @@ class Source(Event, frozen=True, omit_defaults=True):
     passage: str = ""
 
 
-class Token(Event, frozen=True):
-    """The next piece of the answer: the text of one token, or of the several that came at once."""
+class Token(Event, frozen=True, omit_defaults=True):
+    """The next piece of the answer: the text of one token, or of the several that came at once. `logprobs` are their
+    probabilities, where they were asked for."""
 
     text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+class Called(Event, frozen=True):
+    """The model wants a function called, whose `arguments`, a JSON object as text, meet its schema."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 class Done(Event, frozen=True):
@@ -71,4 +82,4 @@ class Failed(Event, frozen=True, omit_defaults=True):
     retry_after: float | None = None
 
 
-AnyEvent = Accepted | Queued | Notice | Source | Token | Done | Failed
+AnyEvent = Accepted | Queued | Notice | Source | Token | Called | Done | Failed

@@ -7,12 +7,14 @@ from typing import Protocol
 
 import msgspec
 
-from menagerie.core.messages import Message
+from menagerie.core.messages import Message, ToolCall
+from menagerie.core.probabilities import TokenLogprob
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
     """One generation. `grammar` is an LLGuidance grammar; empty: free text. `schema` is the JSON Schema behind
-    it, for engines at an address that take a `response_format` and no grammar."""
+    it, for engines at an address that take a `response_format` and no grammar. `raw`: the one message is text to go
+    on with, outside of any chat template."""
 
     messages: tuple[Message, ...]
     max_tokens: int
@@ -22,6 +24,13 @@ class ChatRequest(msgspec.Struct, frozen=True):
     """The event loop's time at which the answer is over, whole or not: then `turn.timeout`."""
     temperature: float | None = None
     seed: int | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: int | None = None
+    """How many alternatives to tell for each token; None: no probabilities at all."""
+    raw: bool = False
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -34,11 +43,13 @@ class Usage(msgspec.Struct, frozen=True):
 
 class Chunk(msgspec.Struct, frozen=True):
     """A piece of an answer: the text of one token, or of all that had arrived. The last chunk carries `finish`
-    (`stop` or `length`) and, where the engine tells, `usage`."""
+    (`stop`, `length` or `tool_calls`) and, where the engine tells, `usage`."""
 
     text: str = ""
     finish: str = ""
     usage: Usage | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
 
 
 class TextEngine(Protocol):

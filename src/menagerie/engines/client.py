@@ -24,6 +24,7 @@ _LONGEST_REPLY: Final = 64 * 1_048_576
 """The tokens of the longest prompt, as decimal numbers; the vectors of some thousands of texts."""
 _BUFFER: Final = 65_536
 """Bytes kept for a reader that is slower than the engine; then the engine's writes wait."""
+_SAMPLING: Final = ("temperature", "seed", "top_p", "frequency_penalty", "presence_penalty")
 _BYTES_A_TOKEN: Final = 3
 """For engines that cannot count: English and French text has about four bytes a token."""
 
@@ -83,7 +84,7 @@ class HttpEngine:
         with self._failures(self._token_timeout):
             async with asyncio.timeout(self._token_timeout):
                 response = await self._session.post(
-                    f"{self._base}/v1/chat/completions",
+                    f"{self._base}/v1/{'completions' if request.raw else 'chat/completions'}",
                     data=msgspec.json.encode(self._body(request)),
                     headers={"Content-Type": "application/json"},
                     allow_redirects=False,
@@ -199,19 +200,25 @@ class HttpEngine:
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         body: dict[str, Any] = {
-            "messages": [_wire(message) for message in request.messages],
             "max_tokens": request.max_tokens,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if request.raw:
+            body["prompt"] = request.messages[-1].content
+        else:
+            body["messages"] = [_wire(message) for message in request.messages]
         if self._model:
             body["model"] = self._model
         if self._native:
             body["return_progress"] = True
-        if request.temperature is not None:
-            body["temperature"] = request.temperature
-        if request.seed is not None:
-            body["seed"] = request.seed
+        for name in _SAMPLING:
+            if (value := getattr(request, name)) is not None:
+                body[name] = value
+        if request.stop:
+            body["stop"] = request.stop
+        if request.logprobs is not None:
+            body |= _logprobs(request.logprobs, raw=request.raw)
         if request.grammar and self._native:
             body["grammar"] = request.grammar
         elif request.schema is not None:
@@ -222,8 +229,16 @@ class HttpEngine:
         return body
 
 
-def _wire(message: Message) -> dict[str, str]:
-    return {"role": message.role, "content": message.content}
+def _wire(message: Message) -> dict[str, Any]:
+    if not message.images:
+        return {"role": message.role, "content": message.content}
+    parts: list[dict[str, Any]] = [{"type": "text", "text": message.content}] if message.content else []
+    parts += [{"type": "image_url", "image_url": {"url": image}} for image in message.images]
+    return {"role": message.role, "content": parts}
+
+
+def _logprobs(alternatives: int, *, raw: bool) -> dict[str, Any]:
+    return {"logprobs": alternatives} if raw else {"logprobs": True, "top_logprobs": alternatives}
 
 
 class _Patience:

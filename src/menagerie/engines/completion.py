@@ -1,4 +1,4 @@
-"""OpenAI's streamed chat completions, from bytes to chunks: pure, whatever way the bytes came.
+"""OpenAI's streamed completions, from bytes to chunks: pure, whatever way the bytes came.
 
 The framing is that of server-sent events (WHATWG HTML, 9.2), without the lone CR as an end of line, which no
 engine writes. The payloads are `chat.completion.chunk` objects and, at the end, `[DONE]`.
@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.probabilities import TokenLogprob
 from menagerie.engines.chat import Chunk, Usage
 
 log = structlog.get_logger("menagerie.engines")
@@ -29,9 +30,15 @@ class _Delta(msgspec.Struct):
     content: str | None = None
 
 
+class _Logprobs(msgspec.Struct):
+    content: tuple[TokenLogprob, ...] | None = None
+
+
 class _Choice(msgspec.Struct):
     delta: _Delta | None = None
+    text: str | None = None
     finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
 
 
 class _Details(msgspec.Struct):
@@ -72,6 +79,7 @@ class CompletionStream:
         self._rest = b""
         self._finish = ""
         self._usage: Usage | None = None
+        self._logprobs: tuple[TokenLogprob, ...] = ()
 
     def feed(self, data: bytes) -> Chunk | None:
         """The text that `data` completes, of all its events together; None for none. With `[DONE]` comes the last
@@ -91,10 +99,15 @@ class CompletionStream:
         for event in events:
             payload = _payload(event)
             if payload == _DONE:
-                return Chunk(text=text, finish=self._finish or "stop", usage=self._usage)
+                return Chunk(text, self._finish or "stop", self._usage, self._told())
             if payload:
                 text += self._text(payload)
-        return Chunk(text=text) if text else None
+        return Chunk(text=text, logprobs=self._told()) if text else None
+
+    def _told(self) -> tuple[TokenLogprob, ...]:
+        """The probabilities that came since they were last told."""
+        told, self._logprobs = self._logprobs, ()
+        return told
 
     def _text(self, payload: bytes) -> str:
         try:
@@ -108,7 +121,9 @@ class CompletionStream:
             choice = event.choices[0]
             if choice.finish_reason:
                 self._finish = choice.finish_reason
-            return (choice.delta and choice.delta.content) or ""
+            if choice.logprobs is not None:
+                self._logprobs += choice.logprobs.content or ()
+            return (choice.delta and choice.delta.content) or choice.text or ""
         if event.error is not None:
             raise _failure(event.error)
         return ""

@@ -29,6 +29,10 @@ log = structlog.get_logger("menagerie.personas")
 
 _FRESH_SECONDS: Final = 5.0
 _DEFAULT_ENGINE: Final = "default"
+BARE: Final = "model:"
+"""What the name of a bare model begins with; no persona's can hold it."""
+_NO_TEXT: Final = frozenset({"bert", "nomic-bert", "jina-bert-v2", "modern-bert", "clip", "t5encoder"})
+"""Architectures that write no text."""
 
 
 class Resolution(msgspec.Struct, frozen=True):
@@ -76,11 +80,30 @@ class Resolver:
         self._instead: dict[str, Resolution] = {}
         """Who answers for a persona while its own model is set aside."""
         self._known_for: tuple[Persona, ...] = ()
+        self._bare: dict[str, Persona] = {}
         self._known_at = float("-inf")
         self._one_at_a_time = asyncio.Lock()
         self._refreshing: asyncio.Task[None] | None = None
         self._hashes: dict[str, str] = {}
         self._hashing: dict[str, asyncio.Task[None]] = {}
+
+    async def persona(self, name: str) -> Persona:
+        """The persona of that name; for `model:<name>`, the bare model: nobody, without a word of its own.
+
+        Raises `persona.unknown`, `model.unknown`.
+        """
+        if not name.startswith(BARE):
+            return self._personas.get(name)
+        found = (await self.models()).get(name)
+        if found is None:
+            raise MenagerieError(ErrorCode.MODEL_UNKNOWN, model=name.removeprefix(BARE))
+        return found
+
+    async def models(self) -> dict[str, Persona]:
+        """The models that can be asked without a persona, by `model:<name>`: installed ones, and engines elsewhere."""
+        if not self._known_for:
+            await self._refresh()
+        return self._bare
 
     async def resolve(self, persona: Persona) -> Resolution:
         """Where `persona` answers. Raises `model.missing`, `model.unknown` or `model.broken`."""
@@ -165,8 +188,10 @@ class Resolver:
 
     async def _look_again(self) -> None:
         personas = self._personas.all()
-        self._known, self._instead = await asyncio.to_thread(self._resolve_all, personas)
-        self._engines.expect(self._cared_for(personas))
+        self._bare = await asyncio.to_thread(self._bare_models)
+        everybody = (*personas, *self._bare.values())
+        self._known, self._instead = await asyncio.to_thread(self._resolve_all, everybody)
+        self._engines.expect(self._cared_for(everybody))
         self._hashes.clear()  # what holds of the file as it is now has come with it
         self._known_for = personas
         self._known_at = time.monotonic()
@@ -186,6 +211,24 @@ class Resolver:
                 None if None in times else max(time for time in times if time is not None),
             )
         return cares
+
+    def _bare_models(self) -> dict[str, Persona]:
+        window = self._settings.llm_context_window
+        installed = [
+            model for model in self._catalogue.installed() if model.header.architecture not in _NO_TEXT
+        ]
+        default = self._default()
+        if isinstance(default, InstalledModel) and all(model.path != default.path for model in installed):
+            installed.append(default)
+        bare = [
+            Persona(name=f"{BARE}{model.name}", local_file=str(model.path.absolute()), context_window=window)
+            for model in installed
+        ]
+        bare += [
+            Persona(name=f"{BARE}{name}", engine=name, context_window=engine.window)
+            for name, engine in self._settings.engines.items()
+        ]
+        return {persona.name: persona for persona in bare}
 
     def _resolve_all(
         self, personas: Iterable[Persona]

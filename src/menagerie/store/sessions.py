@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, bindparam, delete, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.identity import User
-from menagerie.core.messages import Message
+from menagerie.core.messages import Message, ToolCall
 from menagerie.store.connections import Database
-from menagerie.store.tables import messages, sessions, turns
+from menagerie.store.tables import Sequence, generated_key, messages, sessions, turns
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +67,11 @@ class Sessions:
         )
         return tuple(SessionSummary(**row) for row in rows)
 
+    async def after(self, turn: str, user: User) -> str:
+        """The session in which to go on after `turn`: the turn's own, if it is the last thing there, else a new one
+        with all that was said up to it. Raises `session.unknown` where there is none of `user`'s with that turn."""
+        return await self._database.write(lambda connection: _after(connection, turn, user))
+
     async def delete(self, session: str, user: User) -> None:
         """Forget all that was said in a session; the records of its turns stay, without their prompts.
 
@@ -95,7 +101,7 @@ def conversation(connection: Connection, session: RowMapping) -> Conversation:
     return Conversation(
         session=session["id"],
         persona=session["persona"],
-        messages=(*opening(session["system"]), *(Message(*row) for row in said)),
+        messages=(*opening(session["system"]), *(_message(*row) for row in said)),
         started=session["started"],
         last_at=session["last_at"],
     )
@@ -106,18 +112,66 @@ def opening(system: str) -> tuple[Message, ...]:
     return (Message("system", system),) if system else ()
 
 
+class _Calls(msgspec.Struct, omit_defaults=True):
+    calls: tuple[ToolCall, ...] = ()
+    answers: str = ""
+
+
+def message_row(message: Message) -> dict[str, Any]:
+    """The columns of a message. Pictures are not kept."""
+    calls = _Calls(message.calls, message.answers)
+    return {
+        "role": message.role,
+        "content": message.content,
+        "tokens": message.tokens,
+        "calls": msgspec.json.encode(calls).decode() if message.calls or message.answers else None,
+    }
+
+
+def _message(role: Any, content: str, tokens: int | None, calls: str | None) -> Message:
+    if calls is None:
+        return Message(role, content, tokens)
+    known = msgspec.json.decode(calls, type=_Calls)
+    return Message(role, content, tokens, known.calls, known.answers)
+
+
+def _after(connection: Connection, turn: str, user: User) -> str:
+    ended = connection.execute(_TURN, {"turn_id": turn}).mappings().one_or_none()
+    if ended is None or not user.owns(ended["owner"]):
+        raise MenagerieError(ErrorCode.SESSION_UNKNOWN)
+    found = owned(connection, ended["session"], user)
+    if found["last_turn"] == ended["key"]:
+        return str(found["id"])
+    said = connection.execute(
+        _SAID_UNTIL, {"session_key": found["key"], "turn_key": ended["key"]}
+    ).scalar_one()
+    now, copy = datetime.now(UTC), f"urn:uuid:{uuid4()}"
+    row = {name: found[name] for name in ("persona", "language", "system", "title", "owner")}
+    row |= {"id": copy, "started": now, "last_at": now, "last_turn": ended["key"], "length": said}
+    key = generated_key(connection.execute(insert(sessions), row))
+    connection.execute(_COPY, {"session_key": found["key"], "turn_key": ended["key"], "copy_key": key})
+    return copy
+
+
 _GET: Final = select(
     sessions.c.key,
     sessions.c.id,
     sessions.c.owner,
     sessions.c.persona,
+    sessions.c.language,
     sessions.c.system,
+    sessions.c.title,
     sessions.c.started,
     sessions.c.last_at,
+    sessions.c.last_turn,
 ).where(sessions.c.id == bindparam("session_id"))
 
+_TURN: Final = select(turns.c.key, turns.c.session, turns.c.owner).where(
+    turns.c.id == bindparam("turn_id"), turns.c.outcome != "accepted"
+)
+
 _HISTORY: Final = (
-    select(messages.c.role, messages.c.content, messages.c.tokens)
+    select(messages.c.role, messages.c.content, messages.c.tokens, messages.c.calls)
     .where(messages.c.session == bindparam("session_key"))
     .order_by(messages.c.position)
 )
@@ -137,5 +191,15 @@ _LIST: Final = (
     .limit(bindparam("limit"))
 )
 
+_EARLIER: Final = (
+    messages.c.session == bindparam("session_key"),
+    messages.c.turn <= bindparam("turn_key"),
+)
+_SAID_UNTIL: Final = select(func.count()).select_from(messages).where(*_EARLIER)
+_COPIED: Final = ("position", "turn", "role", "content", "tokens", "calls")
+_COPY: Final = insert(messages).from_select(
+    ["session", *_COPIED],
+    select(bindparam("copy_key", type_=Sequence), *(messages.c[name] for name in _COPIED)).where(*_EARLIER),
+)
 _BLANK: Final = update(turns).where(turns.c.session == bindparam("session_id")).values(prompt="")
 _DELETE: Final = delete(sessions).where(sessions.c.key == bindparam("session_key"))

@@ -22,7 +22,7 @@ from menagerie.core.provenance import Provenance, Timings
 from menagerie.store.connections import Database
 from menagerie.store.failures import StoreUnavailableError
 from menagerie.store.log import Log, Row, Severity, insert_events, row
-from menagerie.store.sessions import Conversation, conversation, opening, owned
+from menagerie.store.sessions import Conversation, conversation, message_row, opening, owned
 from menagerie.store.tables import RUNNING, generated_key, messages, sessions, turns
 
 __all__ = ["Conversation", "Outcome", "TurnEnd", "TurnRecord", "TurnStart", "Turns"]
@@ -34,7 +34,8 @@ Outcome = Literal["done", "failed", "cancelled", "interrupted"]
 
 
 class TurnStart(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a turn when it begins. `session` None starts one, with `system` as its system prompt."""
+    """What is known of a turn when it begins. `session` None starts one, with `system` as its system prompt. A
+    turn that is not `kept` leaves no session and no prompt, only its record."""
 
     turn: str
     session: str | None
@@ -46,10 +47,11 @@ class TurnStart(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     system: str
     model: str = ""
+    kept: bool = True
 
 
 class TurnEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """How a turn ended. With an `answer`, whole or a part, `user` and `answer` join the conversation.
+    """How a turn ended. With an `answer`, whole or a part, `before`, `user` and `answer` join the conversation.
 
     `provenance` is a `Provenance` as JSON; the record's model and tokens are taken from it.
     """
@@ -59,6 +61,7 @@ class TurnEnd(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     code: str = ""
     answer: Message | None = None
+    before: tuple[Message, ...] = ()
     provenance: bytes | None = None
     timings: Timings = Timings()
 
@@ -216,7 +219,7 @@ def _accept(connection: Connection, *, start: TurnStart, instance: int) -> Conve
         "language": start.language,
         "model": start.model,
         "model_sha256": "",
-        "prompt": start.prompt,
+        "prompt": start.prompt if start.kept else "",
         "outcome": "accepted",
         "code": "",
         "accepted_at": start.at,
@@ -241,7 +244,8 @@ def _accept(connection: Connection, *, start: TurnStart, instance: int) -> Conve
         "last_turn": generated_key(result),
         "length": 0,
     }
-    connection.execute(_INSERT_SESSION, begun)
+    if start.kept:
+        connection.execute(_INSERT_SESSION, begun)
     return Conversation(
         session=session,
         persona=start.persona,
@@ -256,7 +260,7 @@ def _finish(connection: Connection, *, turn: str, end: TurnEnd, lines: list[Row]
     ended = connection.execute(_END_TURN, {"turn_id": turn, **_account(end)}).mappings().one_or_none()
     if ended is not None:
         lines = [*lines, _line(ended, end.outcome, end.code, end.timings, end.at)]
-        said = () if end.answer is None else (end.user, end.answer)
+        said = () if end.answer is None else (*end.before, end.user, end.answer)
         grown = {"session_id": ended["session"], "at": end.at, "turn_key": ended["key"], "more": len(said)}
         session = connection.execute(_GROW_SESSION, grown).one_or_none()
         if session is not None and said:
@@ -268,9 +272,7 @@ def _finish(connection: Connection, *, turn: str, end: TurnEnd, lines: list[Row]
                         "session": key,
                         "position": length - len(said) + number,
                         "turn": ended["key"],
-                        "role": message.role,
-                        "content": message.content,
-                        "tokens": message.tokens,
+                        **message_row(message),
                     }
                     for number, message in enumerate(said)
                 ],

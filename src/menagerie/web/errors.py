@@ -45,7 +45,7 @@ STATUS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.SESSION_BUSY: 409,
     ErrorCode.SCHEMA_INVALID: 400,
     ErrorCode.SCHEMA_TOO_COMPLEX: 400,
-    ErrorCode.SCHEMA_NOT_MET: 502,
+    ErrorCode.SCHEMA_NOT_MET: 422,
     ErrorCode.MODEL_MISSING: 503,
     ErrorCode.MODEL_BROKEN: 503,
     ErrorCode.MODEL_UNKNOWN: 404,
