@@ -135,6 +135,8 @@ class Settings(BaseSettings):
     language: Language = "en"
     timezone: TimeZone = "America/Toronto"
     trusted_proxies: Networks = ()
+    api_keys: Literal["optional", "required"] = "optional"
+    """Whether programs must show a key, or a name from a trusted proxy."""
     allowed_hosts: Names = ()
     """Host names that the service answers to; empty: loopback names if it listens on loopback only, else any."""
     allowed_origins: Names = ()

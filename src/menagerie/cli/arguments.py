@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from menagerie import __version__
+from menagerie.cli import key_arguments
 from menagerie.core.languages import parse_language
 from menagerie.locales import LANGUAGES, Language, catalogue, text
 
@@ -128,6 +130,9 @@ def _parser(language: Language) -> argparse.ArgumentParser:
     for action in ("inspect", "remove"):
         one = command(models, action, f"models.{action}")
         one.add_argument("model", metavar=said("model"), help=said("models.name"))
+
+    keys = commands_of(command(top, "keys", "keys"), "action")
+    key_arguments.add(partial(command, keys), said)
 
     doctor = command(top, "doctor", "doctor")
     doctor.add_argument(

@@ -18,8 +18,9 @@ from menagerie import __version__
 from menagerie.app import listen
 from menagerie.cli import engine_findings, wheels
 from menagerie.cli.columns import columns
-from menagerie.cli.engine_findings import Finding
+from menagerie.cli.engine_findings import Finding, State
 from menagerie.cli.exits import CommandError, Exit, wanted_settings
+from menagerie.cli.keys import active_keys
 from menagerie.cli.models import models_folder
 from menagerie.cli.personas import wanted_personas
 from menagerie.cli.placing import placing
@@ -51,7 +52,7 @@ def run(arguments: Namespace, language: Language) -> int:
         *engine_findings.devices(found, settings, language),
         *engine_findings.engine(found, language),
         *engine_findings.build(found, wheels.look(), settings, language),
-        *(finding for one in (_data, _port, _model, _store) for finding in one(settings, language)),
+        *(finding for one in (_data, _port, _model, _store, _keys) for finding in one(settings, language)),
         ("ok", "personas", str(len(personas.all()))),
         *placing(machine_of(found, settings), settings, personas, language),
     ]
@@ -165,3 +166,13 @@ def _store(settings: Settings, language: Language) -> Iterator[Finding]:
             yield "bad", "store", failure.message(language)
     else:
         yield "ok", "store", text(f"cli.doctor.store_{age}", language)
+
+
+def _keys(settings: Settings, language: Language) -> Iterator[Finding]:
+    try:
+        count = asyncio.run(active_keys(settings))
+    except StoreUnavailableError:  # what is wrong with the store has been told
+        return
+    needed = settings.api_keys == "required" and not settings.trusted_proxies
+    state: State = "note" if needed and not count else "ok"
+    yield state, "keys", text(f"cli.doctor.keys_{settings.api_keys}", language, count=count)

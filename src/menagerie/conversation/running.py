@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +46,10 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: int | None = None
 
 
+def _free(_tokens: int) -> None:
+    """Nobody pays."""
+
+
 class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What an interface asks for. `session` None: a conversation of its own; `compiled`: the answer must fit it."""
 
@@ -74,6 +78,8 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The prompt is text to go on with: no template, no imperative, no history."""
     kept: bool = True
     """Whether what is said becomes a session that can be gone on with."""
+    charge: Callable[[int], object] = _free
+    """Told once, when the turn is over, however it ended, how many tokens it took."""
 
 
 class RunningTurn:
@@ -103,6 +109,12 @@ class RunningTurn:
     @property
     def session(self) -> str:
         return self.conversation.session if self.conversation else ""
+
+    @property
+    def spent_tokens(self) -> int:
+        """Tokens read and written. Of an answer that was broken off the engine tells nothing: then it is what was
+        sent, and one for each piece that came."""
+        return (self.usage.prompt or self.sent_tokens) + (self.usage.answer or len(self.answer))
 
     def note_failure(self, failure: MenagerieError) -> None:
         """Raise it, unless the turn may be tried again: nothing was sent yet, and the engine was lost."""

@@ -110,6 +110,7 @@ class Turns:
             self._running -= 1
             if not self._running:
                 self._idle.set()
+            request.charge(turn.spent_tokens)
             if not ended:
                 self._end_in_background(turn, "cancelled", ErrorCode.TURN_CANCELLED)
 

@@ -1,4 +1,4 @@
-"""Who asks: a user as an authenticating proxy named them, or nobody in particular."""
+"""Who asks: a user as an authenticating proxy or a key named them, or nobody in particular."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Final
 
 import msgspec
 
+from menagerie.core.keys import KEY_OWNER
+
 ANONYMOUS: Final = "anon"
+MAX_NAME: Final = 200
 
 
 class User(msgspec.Struct, frozen=True):
@@ -40,4 +43,15 @@ class User(msgspec.Struct, frozen=True):
 
 def normalized_name(name: str) -> str:
     """One spelling for a user name or an e-mail: composed, without surrounding blanks, in lower case."""
-    return unicodedata.normalize("NFC", name).strip().casefold()[:200]
+    return unicodedata.normalize("NFC", name).strip().casefold()[:MAX_NAME]
+
+
+def name_of_person(text: str) -> str:
+    """The normalized name; empty where it is none that a person can have: none at all, too long, with invisible
+    characters, or one that we give ourselves."""
+    text = text.strip()
+    name = normalized_name(text)
+    odd = any(unicodedata.category(character)[0] == "C" for character in text)
+    cut = len(unicodedata.normalize("NFC", text).casefold()) > MAX_NAME
+    ours = name == ANONYMOUS or name.startswith(KEY_OWNER)
+    return "" if odd or cut or ours else name

@@ -1,4 +1,4 @@
-"""The store: sessions, the record of every turn, and the log of everything that happened."""
+"""The store: sessions, the record of every turn, keys, and the log of everything that happened."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from menagerie.store import schema
 from menagerie.store.connections import Database
 from menagerie.store.failures import Reason, StoreUnavailableError, unavailable
+from menagerie.store.keys import Keys
 from menagerie.store.log import Log
 from menagerie.store.sessions import Sessions
 from menagerie.store.tables import generated_key, instances
@@ -23,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 FILE_NAME: Final = "menagerie.sqlite3"
 WATCH_S: Final = 15.0
+VISITOR: Final = 0
+"""The number of a store that was opened by no service; services have numbers from 1."""
 
 
 class Store:
@@ -32,9 +35,12 @@ class Store:
         self._database = database
         self._instance = instance
         self.log = Log(database)
+        self.keys = Keys(database)
         self.sessions = Sessions(database)
         self.turns = Turns(database, self.log, instance)
-        self._watch = asyncio.create_task(self._keep_watch()) if database.shared else None
+        self._watch = (
+            asyncio.create_task(self._keep_watch()) if database.shared and instance != VISITOR else None
+        )
 
     @classmethod
     async def open(cls, url: str, data: Path) -> Store:
@@ -57,6 +63,22 @@ class Store:
         except StoreUnavailableError as failure:
             raise failure.at(place) from failure
         return cls(database, instance)
+
+    @classmethod
+    async def visit(cls, url: str, data: Path, *, upgrade: bool = True) -> Store:
+        """Open the store that `open` would open, beside the services that may be using it: for a command, not for
+        turns. It keeps no lock and is no service. Where there are no tables yet, or old ones, it brings them up to date
+        first, unless `upgrade` is False.
+
+        Raises as `open` does, with `outdated` where it may not, or cannot because a service is at work.
+        """
+        address = _parse(url, data)
+        try:
+            if not await _is_current(address):
+                await _upgrade(address, allowed=upgrade)
+            return cls(await _beside(address), VISITOR)
+        except StoreUnavailableError as failure:
+            raise failure.at(_place(address)) from failure
 
     @staticmethod
     async def look(url: str, data: Path) -> schema.Age:
@@ -108,6 +130,44 @@ async def _open(address: URL) -> Database:
     except ModuleNotFoundError as failure:
         raise unavailable(failure) from failure
     return await Postgres.open(address)
+
+
+async def _beside(address: URL) -> Database:
+    """The database as it is, with no lock on it."""
+    if address.get_backend_name() == "sqlite":
+        from menagerie.store.sqlite import Sqlite
+
+        return await Sqlite.visit(Path(address.database or ""))
+    return await _open(address)
+
+
+async def _is_current(address: URL) -> bool:
+    try:
+        database = await _beside(address)
+    except StoreUnavailableError as failure:
+        if failure.reason is Reason.OUTDATED:
+            return False
+        raise
+    try:
+        return await database.read(schema.age) == "current"
+    finally:
+        await database.close()
+
+
+async def _upgrade(address: URL, *, allowed: bool) -> None:
+    """Create the tables or bring them up to date, with the lock that keeps services out meanwhile."""
+    if not allowed:
+        raise StoreUnavailableError(Reason.OUTDATED)
+    try:
+        database = await _open(address)
+    except StoreUnavailableError as failure:
+        raise StoreUnavailableError(
+            Reason.OUTDATED if failure.reason is Reason.IN_USE else failure.reason
+        ) from failure
+    try:
+        await database.write(schema.upgrade)
+    finally:
+        await database.close()
 
 
 def _parse(url: str, data: Path) -> URL:

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     FULL = "full"
     IN_USE = "in_use"
     NEWER = "newer"
+    OUTDATED = "outdated"
     READ_ONLY = "read_only"
     UNREACHABLE = "unreachable"
 

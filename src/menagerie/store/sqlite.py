@@ -1,4 +1,5 @@
-"""SQLite: one file in the data folder, one service at a time, every transaction whole on a thread of its own."""
+"""SQLite: one file in the data folder, one service at a time and commands that visit, every transaction whole on a
+thread of its own."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ class Sqlite:
 
     shared = False
 
-    def __init__(self, engine: Engine, lock: int) -> None:
+    def __init__(self, engine: Engine, lock: int | None) -> None:
         self._engine = engine
         self._reading = engine.execution_options(reading=True)
         self._lock = lock
@@ -60,6 +61,16 @@ class Sqlite:
         except OSError as failure:
             raise unavailable(failure) from failure
         return cls(_engine(path), lock)
+
+    @classmethod
+    async def visit(cls, path: Path) -> Sqlite:
+        """Open the database in `path` beside the service that may be using it, without its lock.
+
+        Raises `StoreUnavailableError`; with `outdated` where there is no file.
+        """
+        if not await asyncio.to_thread(path.exists):
+            raise StoreUnavailableError(Reason.OUTDATED)
+        return cls(_engine(path), None)
 
     async def write(self, work: Work[T]) -> T:
         return await self._run(self._writer, self._engine, work)
@@ -89,7 +100,8 @@ class Sqlite:
         self._writer.shutdown()
         self._readers.shutdown()
         self._engine.dispose()
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
 
 
 def _transact(engine: Engine, work: Callable[[Connection], T], latest: float) -> T:

@@ -46,6 +46,11 @@ STATUS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.SCHEMA_INVALID: 400,
     ErrorCode.SCHEMA_TOO_COMPLEX: 400,
     ErrorCode.SCHEMA_NOT_MET: 422,
+    ErrorCode.KEY_INVALID: 401,
+    ErrorCode.KEY_REQUIRED: 401,
+    ErrorCode.KEY_RATE_LIMITED: 429,
+    ErrorCode.KEY_NAME_TAKEN: 409,
+    ErrorCode.KEY_UNKNOWN: 404,
     ErrorCode.MODEL_MISSING: 503,
     ErrorCode.MODEL_BROKEN: 503,
     ErrorCode.MODEL_UNKNOWN: 404,
@@ -91,6 +96,7 @@ _OF_STATUS: Final = {
 _JSON_PATHS: Final = ("/toil/", "/describe/")
 _MEDIA: Final[dict[str, Form]] = {"text/html": "html", "application/json": "json", "text/plain": "text"}
 _MOST_SHOWN: Final = 60
+_UNAUTHORIZED: Final = 401
 
 
 class InvalidRequestError(MenagerieError):
@@ -127,6 +133,7 @@ def refuse(connection: HTTPConnection, error: MenagerieError, language: Language
         language,
         status=getattr(error, "status", None),
         retry_after=error.retry_after,
+        headers=getattr(error, "headers", None),
     )
 
 
@@ -162,6 +169,8 @@ def refusal(
         response = Response(f"{message} [{code}]\n", status, media_type="text/plain")
     response.headers["Content-Language"] = language
     response.headers["Cache-Control"] = "no-store"
+    if status == _UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="menagerie"'
     if retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
     response.headers.update(headers or {})

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from starlette.requests import HTTPConnection
 
-from menagerie.core.identity import ANONYMOUS, User, normalized_name
+from menagerie.core.identity import User, name_of_person
 from menagerie.settings import Settings
 
 NAME_HEADERS: Final = ("x-forwarded-user", "x-forwarded-email")
 ADDRESS_HEADER: Final = "x-forwarded-for"
-MAX_NAME: Final = 200
 MAX_HOPS: Final = 32
 
 Address = IPv4Address | IPv6Address
@@ -100,8 +98,4 @@ def _name(values: Iterable[bytes]) -> str:
         text = value.decode()
     except UnicodeDecodeError:
         text = value.decode("latin-1")
-    text = text.strip()
-    name = normalized_name(text)
-    odd = any(unicodedata.category(character)[0] == "C" for character in text)
-    cut = len(unicodedata.normalize("NFC", text).casefold()) > MAX_NAME
-    return "" if odd or cut or name == ANONYMOUS else name
+    return name_of_person(text)

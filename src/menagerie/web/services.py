@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
+
+from menagerie.web.rates import RateLimits
 
 if TYPE_CHECKING:
     from menagerie.conversation.turn import Turns
@@ -30,6 +32,7 @@ class Services:
     turns: Turns
     resolver: Resolver
     figures: Figures
+    rates: RateLimits = field(default_factory=RateLimits)
 
 
 def services_of(connection: HTTPConnection) -> Services:

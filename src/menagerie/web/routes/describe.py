@@ -14,6 +14,7 @@ from menagerie.locales import Language
 from menagerie.models.wish import DEFAULT_MODEL, ModelWish
 from menagerie.personas.persona import Persona
 from menagerie.personas.resolve import Description
+from menagerie.web.keys import caller_of
 from menagerie.web.language import language_of
 from menagerie.web.services import services_of
 
@@ -56,7 +57,8 @@ class PersonaPart(msgspec.Struct, frozen=True):
 async def describe(persona: str, request: Request) -> Response:
     """The public attributes of a persona: no path of the machine, no address of an engine, no key."""
     services = services_of(request)
-    found = services.personas.get(persona)
+    caller = await caller_of(request, public=True)
+    found = caller.persona(services.personas, persona)
     language = language_of(request, services.settings)
     answering = await services.resolver.describe(found)
     body = msgspec.json.encode(_persona(found, answering, language))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -17,7 +18,7 @@ from menagerie.conversation.running import TurnRequest
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import Accepted, Done, Failed, Token
 from menagerie.web.errors import InvalidRequestError, failed, shown
-from menagerie.web.identity import identify
+from menagerie.web.keys import caller_of
 from menagerie.web.language import language_of
 from menagerie.web.services import services_of
 from menagerie.web.streaming import ClientGoneError, while_connected
@@ -75,20 +76,22 @@ async def ask_by_form(persona: str, request: Request) -> Response:
 async def _answer(persona: str, request: Request, fields: list[tuple[str, str]]) -> Response:
     services = services_of(request)
     language = language_of(request, services.settings)
-    name = services.personas.get(persona).name
+    caller = await caller_of(request)
+    headers = services.rates.enter(caller.key)
+    name = caller.persona(services.personas, persona).name
     prompt, session = _one(fields, "prompt") or "", _one(fields, "session")
     if not prompt.strip():
         raise MenagerieError(ErrorCode.PROMPT_EMPTY)
     turn = TurnRequest(
         persona=name,
         prompt=prompt,
-        user=identify(request, services.settings),
+        user=caller.user,
         language=language,
         session=session or None,
         channel=CHANNEL,
+        charge=partial(services.rates.charge, caller.key),
     )
     pieces: list[str] = []
-    headers: dict[str, str] = {}
     try:
         async with while_connected(request.receive), aclosing(services.turns.run(turn)) as events:
             async for event in events:

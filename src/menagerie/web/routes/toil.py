@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -20,7 +21,7 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Token
 from menagerie.grounding.given import Given
 from menagerie.web.errors import InvalidRequestError, failed, request_id, shown
-from menagerie.web.identity import identify
+from menagerie.web.keys import caller_of
 from menagerie.web.language import language_of
 from menagerie.web.routes.gpt import SESSION_HEADER
 from menagerie.web.services import Services, services_of
@@ -78,7 +79,9 @@ router = APIRouter(tags=["toil"])
 async def toil(persona: str, request: Request) -> Response:
     """One turn whose answer is JSON and meets the schema."""
     services = services_of(request)
-    name = services.personas.get(persona).name
+    caller = await caller_of(request)
+    limits = services.rates.enter(caller.key)
+    name = caller.persona(services.personas, persona).name
     work = await _body(request)
     prompt, text, session = (_text(work, field) for field in ("prompt", "text", "session"))
     if prompt is None:
@@ -90,14 +93,15 @@ async def toil(persona: str, request: Request) -> Response:
     turn = TurnRequest(
         persona=name,
         prompt=prompt,
-        user=identify(request, services.settings),
+        user=caller.user,
         language=language_of(request, services.settings),
         session=session or None,
         given=(Given(kind="text", text=text),) if text and text.strip() else (),
         compiled=await _compiled(work.get("schema")),
         channel=CHANNEL,
+        charge=partial(services.rates.charge, caller.key),
     )
-    return StreamedWork(request, services, turn, tell_session=session is not None)
+    return StreamedWork(request, services, turn, limits, tell_session=session is not None)
 
 
 class StreamedWork(Response):
@@ -107,9 +111,15 @@ class StreamedWork(Response):
     media_type = "application/json"
 
     def __init__(
-        self, request: Request, services: Services, turn: TurnRequest, *, tell_session: bool
+        self,
+        request: Request,
+        services: Services,
+        turn: TurnRequest,
+        limits: Mapping[str, str],
+        *,
+        tell_session: bool,
     ) -> None:
-        super().__init__(headers={"X-Accel-Buffering": "no"})
+        super().__init__(headers={"X-Accel-Buffering": "no", **limits})
         del self.headers["content-length"]
         self._request = request
         self._services = services
