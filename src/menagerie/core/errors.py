@@ -38,6 +38,7 @@ class ErrorCode(StrEnum):
     KEY_RATE_LIMITED = "key.rate_limited"
     KEY_NAME_TAKEN = "key.name_taken"
     KEY_UNKNOWN = "key.unknown"
+    IMAGE_UNSUPPORTED = "image.unsupported"
     MODEL_MISSING = "model.missing"
     MODEL_BROKEN = "model.broken"
     MODEL_UNKNOWN = "model.unknown"

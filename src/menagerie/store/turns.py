@@ -207,7 +207,7 @@ class Turns:
 
 def _accept(connection: Connection, *, start: TurnStart, instance: int) -> Conversation:
     found = None if start.session is None else owned(connection, start.session, start.user)
-    session = f"urn:uuid:{uuid4()}" if found is None else found["id"]
+    session = found["id"] if found is not None and start.kept else f"urn:uuid:{uuid4()}"
     recorded = {
         "id": start.turn,
         "session": session,
@@ -232,7 +232,7 @@ def _accept(connection: Connection, *, start: TurnStart, instance: int) -> Conve
             raise MenagerieError(ErrorCode.SESSION_BUSY) from failure
         raise
     if found is not None:
-        return conversation(connection, found)
+        return msgspec.structs.replace(conversation(connection, found), session=session)
     begun = {
         "id": session,
         "owner": start.user.id,

@@ -17,6 +17,7 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import Failed
 from menagerie.locales import Language, text
 from menagerie.web.language import language_of
+from menagerie.web.openai import errors as openai_errors
 from menagerie.web.pages import error_page
 from menagerie.web.services import services_of
 
@@ -51,6 +52,7 @@ STATUS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.KEY_RATE_LIMITED: 429,
     ErrorCode.KEY_NAME_TAKEN: 409,
     ErrorCode.KEY_UNKNOWN: 404,
+    ErrorCode.IMAGE_UNSUPPORTED: 400,
     ErrorCode.MODEL_MISSING: 503,
     ErrorCode.MODEL_BROKEN: 503,
     ErrorCode.MODEL_UNKNOWN: 404,
@@ -93,7 +95,8 @@ _OF_STATUS: Final = {
     405: ErrorCode.METHOD_NOT_ALLOWED,
     413: ErrorCode.BODY_TOO_LARGE,
 }
-_JSON_PATHS: Final = ("/toil/", "/describe/")
+_OPENAI_PATHS: Final = "/v1/"
+_JSON_PATHS: Final = ("/toil/", "/describe/", _OPENAI_PATHS)
 _MEDIA: Final[dict[str, Form]] = {"text/html": "html", "application/json": "json", "text/plain": "text"}
 _MOST_SHOWN: Final = 60
 _UNAUTHORIZED: Final = 401
@@ -134,6 +137,7 @@ def refuse(connection: HTTPConnection, error: MenagerieError, language: Language
         status=getattr(error, "status", None),
         retry_after=error.retry_after,
         headers=getattr(error, "headers", None),
+        param=str(error.values.get("field", "")),
     )
 
 
@@ -151,18 +155,25 @@ def refusal(
     status: int | None = None,
     retry_after: float | None = None,
     headers: Mapping[str, str] | None = None,
+    param: str = "",
 ) -> Response:
     """A response for an error: JSON, text (`message [code]`) or a page, as the caller wants.
 
     JSON is `{"error": {"code", "message", "request", "retry_after"?}}`, `retry_after` in seconds, `request` the
-    number that the log has.
+    number that the log has. Under `/v1/` it is in OpenAI's shape, with `param` as the field that is wrong.
     """
     status = status or status_of(code)
+    openai = connection.scope["path"].startswith(_OPENAI_PATHS)
+    if openai:
+        status = openai_errors.STATUS.get(code, status)
     if retry_after is None:
         retry_after = RETRY_AFTER.get(cast("ErrorCode", code))
     form = wanted_form(connection)
     if form == "html" and isinstance(connection, Request) and code != ErrorCode.HOST_REFUSED:
         response = error_page(connection, status, code, message, language)
+    elif openai:
+        told = openai_errors.error_object(code, message, status, param, request_id(connection))
+        response = Response(msgspec.json.encode(told), status, media_type="application/json")
     elif form == "json":
         response = _json(connection, status, code, message, retry_after)
     else:
