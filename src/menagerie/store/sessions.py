@@ -67,6 +67,17 @@ class Sessions:
         )
         return tuple(SessionSummary(**row) for row in rows)
 
+    async def answer(self, turn: str, user: User) -> Message | None:
+        """What was answered in `turn`; None where nothing was. Raises `session.unknown` as `after`."""
+
+        def work(connection: Connection) -> Message | None:
+            ended = _ended(connection, turn, user)
+            owned(connection, ended["session"], user)
+            found = connection.execute(_ANSWER, {"turn_key": ended["key"]}).one_or_none()
+            return None if found is None else _message(*found)
+
+        return await self._database.read(work)
+
     async def after(self, turn: str, user: User) -> str:
         """The session in which to go on after `turn`: the turn's own, if it is the last thing there, else a new one
         with all that was said up to it. Raises `session.unknown` where there is none of `user`'s with that turn."""
@@ -135,10 +146,16 @@ def _message(role: Any, content: str, tokens: int | None, calls: str | None) -> 
     return Message(role, content, tokens, known.calls, known.answers)
 
 
-def _after(connection: Connection, turn: str, user: User) -> str:
+def _ended(connection: Connection, turn: str, user: User) -> RowMapping:
+    """The row of a turn of `user`'s that is over. Raises `session.unknown`."""
     ended = connection.execute(_TURN, {"turn_id": turn}).mappings().one_or_none()
     if ended is None or not user.owns(ended["owner"]):
         raise MenagerieError(ErrorCode.SESSION_UNKNOWN)
+    return ended
+
+
+def _after(connection: Connection, turn: str, user: User) -> str:
+    ended = _ended(connection, turn, user)
     found = owned(connection, ended["session"], user)
     if found["last_turn"] == ended["key"]:
         return str(found["id"])
@@ -191,6 +208,12 @@ _LIST: Final = (
     .limit(bindparam("limit"))
 )
 
+_ANSWER: Final = (
+    select(messages.c.role, messages.c.content, messages.c.tokens, messages.c.calls)
+    .where(messages.c.turn == bindparam("turn_key"), messages.c.role == "assistant")
+    .order_by(messages.c.session, messages.c.position.desc())
+    .limit(1)
+)
 _EARLIER: Final = (
     messages.c.session == bindparam("session_key"),
     messages.c.turn <= bindparam("turn_key"),

@@ -141,7 +141,7 @@ def whole(chat: Chat, answer: Answer) -> dict[str, Any]:
         "index": 0,
         "message": message,
         "logprobs": _logprobs(answer.logprobs) if chat.logprobs else None,
-        "finish_reason": answer.finish,
+        "finish_reason": finish(chat, answer),
     }
     return {
         **_head(chat, answer, "chat.completion"),
@@ -149,6 +149,12 @@ def whole(chat: Chat, answer: Answer) -> dict[str, Any]:
         "usage": answer.usage(),
         "menagerie": answer.account(),
     }
+
+
+def finish(chat: Chat, answer: Answer) -> str:
+    """Why the answer ended. JSON under a schema is always whole, though we may have had to close it."""
+    closed = chat.turn.compiled is not None and answer.finish == "length"
+    return "stop" if closed else answer.finish
 
 
 class ChatStream:
@@ -175,7 +181,7 @@ class ChatStream:
 
     def end(self, answer: Answer) -> Iterator[bytes]:
         """Why it ends, what it cost, and that it is whole."""
-        yield self._chunk(answer, {}, finish=answer.finish, more={"menagerie": answer.account()})
+        yield self._chunk(answer, {}, finish=finish(self._chat, answer), more={"menagerie": answer.account()})
         if self._chat.usage:
             head = _head(self._chat, answer, "chat.completion.chunk")
             yield data({**head, "choices": [], "usage": answer.usage()})

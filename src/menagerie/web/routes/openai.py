@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -10,12 +10,13 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from menagerie.conversation.running import TurnRequest
+from menagerie.locales import Language
 from menagerie.web.errors import InvalidRequestError, failed
 from menagerie.web.keys import Caller, caller_of
 from menagerie.web.language import language_of
-from menagerie.web.openai import chat, models
-from menagerie.web.openai.answer import Answer, TurnFailedError, gather
+from menagerie.web.openai import chat, completions, models, responses
+from menagerie.web.openai.answer import TurnFailedError, gather
+from menagerie.web.openai.response_stream import ResponseStream
 from menagerie.web.openai.stream import EventStream
 from menagerie.web.services import Services, services_of
 from menagerie.web.streaming import ClientGoneError, while_connected
@@ -51,7 +52,46 @@ async def chat_completions(request: Request) -> Response:
     asked = await chat.decode(services, caller, language_of(request, services.settings), body)
     if asked.stream:
         return EventStream(request, services, asked.turn, chat.ChatStream(asked), headers)
-    return await _whole(request, services, asked.turn, headers, lambda answer: chat.whole(asked, answer))
+
+    async def answer() -> dict[str, Any]:
+        return chat.whole(asked, await gather(services.turns, asked.turn))
+
+    return await _whole(request, asked.turn.language, headers, answer)
+
+
+@router.post("/completions", summary="Complete, as OpenAI's API", openapi_extra=_OPENAPI)
+async def text_completions(request: Request) -> Response:
+    """Text after a prompt, or after each of several."""
+    services, caller, headers, body = await _begun(request)
+    asked = await completions.decode(services, caller, language_of(request, services.settings), body)
+    if asked.stream:
+        return EventStream(request, services, asked.turns[0], completions.CompletionStream(asked), headers)
+
+    async def answer() -> dict[str, Any]:
+        return completions.whole(asked, await completions.gather_all(services.turns, asked))
+
+    return await _whole(request, asked.turns[0].language, headers, answer)
+
+
+@router.post("/responses", summary="Respond, as OpenAI's API", openapi_extra=_OPENAPI)
+async def create_response(request: Request) -> Response:
+    """One answer that a later request can go on from."""
+    services, caller, headers, body = await _begun(request)
+    work = await responses.decode(services, caller, language_of(request, services.settings), body)
+    if work.stream:
+        return EventStream(request, services, work.turn, ResponseStream(work), headers)
+
+    async def answer() -> dict[str, Any]:
+        return responses.whole(work, await gather(services.turns, work.turn))
+
+    return await _whole(request, work.turn.language, headers, answer)
+
+
+@router.get("/responses/{response}", summary="A response that was kept")
+async def retrieve_response(response: str, request: Request) -> Response:
+    """One that the caller has got before."""
+    services, caller = services_of(request), await caller_of(request)
+    return _json(await responses.stored(services, caller, response))
 
 
 async def _begun(request: Request) -> tuple[Services, Caller, dict[str, str], dict[str, object]]:
@@ -67,19 +107,17 @@ async def _begun(request: Request) -> tuple[Services, Caller, dict[str, str], di
 
 async def _whole(
     request: Request,
-    services: Services,
-    turn: TurnRequest,
+    language: Language,
     headers: Mapping[str, str],
-    encode: Callable[[Answer], dict[str, Any]],
+    answer: Callable[[], Awaitable[dict[str, Any]]],
 ) -> Response:
     try:
         async with while_connected(request.receive):
-            answer = await gather(services.turns, turn)
+            return _json(await answer(), headers)
     except TurnFailedError as ended:
-        return failed(request, ended.failure, turn.language)
+        return failed(request, ended.failure, language)
     except ClientGoneError:
         return Response(status_code=_CLIENT_GONE)
-    return _json(encode(answer), headers)
 
 
 def _json(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
