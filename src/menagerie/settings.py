@@ -62,6 +62,8 @@ class RemoteEngine(BaseModel):
     key: SecretStr = SecretStr("")
     slots: int = Field(default=8, ge=1, le=4096)
     window: int = Field(default=8192, ge=256)
+    sees: Literal["on", "off"] = "off"
+    """Whether its model takes pictures."""
 
 
 class Settings(BaseSettings):

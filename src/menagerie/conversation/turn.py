@@ -141,6 +141,8 @@ class Turns:
         if not request.prompt.strip() and request.last is None:
             raise MenagerieError(ErrorCode.PROMPT_EMPTY)
         turn.resolution = resolution = await self._resolver.resolve(persona)
+        if not resolution.sees and any(one.images for one in (*request.history, turn.user)):
+            raise MenagerieError(ErrorCode.IMAGE_UNSUPPORTED, model=resolution.facts.name)
         await self._accept(turn, persona, resolution)
         events: list[AnyEvent] = [Accepted(turn.id, turn.session, persona.name)]
         if resolution.wanted:

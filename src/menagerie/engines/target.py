@@ -17,6 +17,8 @@ class Remote(msgspec.Struct, frozen=True):
     slots: int
     """Turns that each address takes at once."""
     window: int
+    sees: bool = False
+    """Whether its model takes pictures."""
 
     @property
     def all_slots(self) -> int:

@@ -44,6 +44,11 @@ class Resolution(msgspec.Struct, frozen=True):
     """Tokens that one conversation with this persona may use."""
     wanted: str = ""
 
+    @property
+    def sees(self) -> bool:
+        """Whether the model takes pictures."""
+        return isinstance(self.target, Remote) and self.target.sees
+
 
 class Description(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the directory and `/describe` tell of the model that answers now."""
@@ -292,7 +297,9 @@ class Resolver:
         if engine is None:
             return None
         key = engine.key.get_secret_value()
-        return Remote(name.lower(), engine.url, engine.model, key, engine.slots, engine.window)
+        return Remote(
+            name.lower(), engine.url, engine.model, key, engine.slots, engine.window, engine.sees == "on"
+        )
 
     def _installed(self, persona: Persona) -> tuple[InstalledModel | Remote, str]:
         """The model on the disk, or the default engine, and the label of the own model if it is neither."""
