@@ -79,7 +79,18 @@ def test_the_language_is_that_of_the_option_then_of_the_locale_then_of_the_setti
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["serve"], ["settings"], ["personas"], ["models"], ["models", "pull"], ["doctor"]]
+    "words",
+    [
+        [],
+        ["serve"],
+        ["settings"],
+        ["personas"],
+        ["models"],
+        ["models", "pull"],
+        ["doctor"],
+        ["keys", "create"],
+        ["keys", "revoke"],
+    ],
 )
 def test_help_is_wholly_in_french(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--lang", "fr", "--help"]) == Exit.DONE
@@ -98,6 +109,13 @@ def test_help_is_wholly_in_french(words: list[str], capsys: pytest.CaptureFixtur
         (["serve", "--port", "http"], "'http' n’est pas un port"),
         (["serve", "--port", "65536"], "'65536' n’est pas un port"),
         (["models"], "il manque ces arguments"),
+        (["keys", "revoke"], "il faut l’un de ces arguments"),
+        (["keys", "create", "x", "--expires", "0"], "'0' n’est ni un nombre de jours"),
+        (["keys", "create", "x", "--expires", "2027-02-30"], "n’est ni un nombre de jours"),
+        (["keys", "create", "x", "--owner", "Anon"], "n’est pas un nom"),
+        (["keys", "create", "x", "--owner", "KEY:1"], "n’est pas un nom"),
+        (["keys", "create", "\x1b[2J"], "caractères visibles"),
+        (["keys", "create", "x", "--requests-per-minute", "0"], "'0' n’est pas un nombre entier"),
         (["settings", "--markdown=x"], "cette option n’accepte pas de valeur"),
     ],
 )
@@ -261,11 +279,12 @@ def test_doctor_takes_a_running_service_for_no_fault_and_logs_on_stderr(tmp_path
 
     first = findings(MENAGERIE_PORT="0")  # makes the store, and logs it
     with running_service(data, write_tiny_model(tmp_path / "tiny.gguf")) as service:
-        running = findings(MENAGERIE_PORT=str(service.port))
+        running = findings(MENAGERIE_PORT=str(service.port), MENAGERIE_API_KEYS="required")
     elsewhere = findings(MENAGERIE_HOST="192.0.2.1")
 
     assert first[0] == running[0] == Exit.DONE
     assert "in use by a menagerie" in running[1]
+    assert "0 active; programs without a key are refused" in running[1]
     assert elsewhere[0] == Exit.FAILED
     assert "MENAGERIE_HOST must be an address of this machine" in elsewhere[1]
 

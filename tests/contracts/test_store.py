@@ -1,16 +1,10 @@
-"""What every store promises, whatever database it stands on.
-
-SQLite always; PostgreSQL where `MENAGERIE_TEST_POSTGRES` holds the address of a server on which databases may
-be made (`postgresql://user@host:port/postgres`).
-"""
+"""What every store promises, whatever database it stands on."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from uuid import uuid4
@@ -27,33 +21,6 @@ from menagerie.store.database import Store
 from menagerie.store.failures import Reason, StoreUnavailableError
 from menagerie.store.turns import TurnEnd
 from tests.store.examples import ANN, BOB, NOON, end, say, start, words
-
-POSTGRES = os.environ.get("MENAGERIE_TEST_POSTGRES", "")
-KINDS = ["sqlite", *(["postgresql"] if POSTGRES else [])]
-
-
-@pytest.fixture(params=KINDS)
-async def address(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The address of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'store' / 'test.sqlite3'}"
-        return
-    server = make_url(POSTGRES).set(drivername="postgresql+asyncpg")
-    name = f"menagerie_test_{uuid4().hex}"
-    engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-    async with engine.connect() as connection:
-        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    await engine.dispose()
-
-
-@pytest.fixture
-async def store(address: str, tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(address, tmp_path)
-    yield opened
-    await opened.close()
 
 
 async def refusal(store: Store, session: str | None, user: User = ANN) -> ErrorCode:

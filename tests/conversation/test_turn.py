@@ -77,6 +77,35 @@ async def test_the_engine_computes_only_what_is_new_in_a_following_turn(
         assert second.cached_tokens > 0.8 * first.provenance.prompt_tokens
 
 
+async def test_what_a_turn_took_is_charged_once_when_it_is_over(tmp_path: Path, tiny_model: Path) -> None:
+    async with service(tmp_path, tiny_model) as services:
+        charged: list[int] = []
+        account = done(await turn(services, charge=charged.append)).provenance
+        assert charged == [account.prompt_tokens + account.answer_tokens]
+        (refused,) = await turn(services, session="urn:uuid:none", charge=charged.append)
+        assert isinstance(refused, Failed)
+        assert charged[1:] == [0]
+
+
+async def test_a_turn_that_its_client_leaves_is_charged_what_it_took_so_far(tmp_path: Path) -> None:
+    endless = write_tiny_model(tmp_path / "endless.gguf", context_length=65_536, end_bias=-100.0)
+    async with service(
+        tmp_path / "data", endless, llm_context_window=32_768, answer_tokens=20_000
+    ) as services:
+        charged: list[int] = []
+        asked = TurnRequest(
+            persona="beaver", prompt="Hi", user=ANA, language="en", channel="test", charge=charged.append
+        )
+        pieces = 0
+        async with contextlib.aclosing(services.turns.run(asked)) as events:
+            async for event in events:
+                pieces += isinstance(event, Token)
+                if pieces == 5:
+                    break
+        (tokens,) = charged
+        assert tokens > 5
+
+
 async def test_one_turn_at_a_time_in_a_conversation(tmp_path: Path) -> None:
     endless = write_tiny_model(tmp_path / "endless.gguf", context_length=65_536, end_bias=-100.0)
     async with service(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import stat
 import subprocess
@@ -266,3 +267,21 @@ async def test_a_transaction_that_waited_too_long_is_refused_instead_of_run(
     assert (await failure(store)).reason == Reason.BUSY
     monkeypatch.undo()
     await say(store)
+
+
+async def test_a_visit_is_refused_while_a_service_has_not_brought_the_tables_up_to_date(
+    tmp_path: Path,
+) -> None:
+    starting = await Sqlite.open(tmp_path / FILE_NAME)
+    with pytest.raises(StoreUnavailableError) as refused:
+        await Store.visit("", tmp_path)
+    assert refused.value.reason is Reason.OUTDATED
+    await starting.write(schema.upgrade)
+    await (await Store.visit("", tmp_path)).close()
+    await starting.close()
+
+
+async def test_a_visit_that_may_change_nothing_makes_no_file(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailableError):
+        await Store.visit("", tmp_path / "data", upgrade=False)
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
