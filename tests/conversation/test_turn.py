@@ -93,17 +93,19 @@ async def test_a_turn_that_its_client_leaves_is_charged_what_it_took_so_far(tmp_
         tmp_path / "data", endless, llm_context_window=32_768, answer_tokens=20_000
     ) as services:
         charged: list[int] = []
-        asked = TurnRequest(
-            persona="beaver", prompt="Hi", user=ANA, language="en", channel="test", charge=charged.append
-        )
-        pieces = 0
-        async with contextlib.aclosing(services.turns.run(asked)) as events:
-            async for event in events:
-                pieces += isinstance(event, Token)
-                if pieces == 5:
-                    break
-        (tokens,) = charged
-        assert tokens > 5
+        for enough in (5, 50):
+            asked = TurnRequest(
+                persona="beaver", prompt="Hi", user=ANA, language="en", channel="test", charge=charged.append
+            )
+            pieces = 0
+            async with contextlib.aclosing(services.turns.run(asked)) as events:
+                async for event in events:
+                    pieces += isinstance(event, Token)
+                    if pieces == enough:
+                        break
+        soon, later = charged
+        assert soon > 5
+        assert later == soon + 45
 
 
 async def test_one_turn_at_a_time_in_a_conversation(tmp_path: Path) -> None:

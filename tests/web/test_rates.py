@@ -57,6 +57,15 @@ def test_requests_within_the_limit_are_let_in_and_the_next_is_told_when() -> Non
     refused(limits, key)
 
 
+def test_an_idle_hour_saves_up_no_more_than_a_minute() -> None:
+    clock = Clock()
+    limits, key = RateLimits(clock), a_key(requests=2)
+    limits.enter(key)
+    clock.now += 3600
+    assert [limits.enter(key)["x-ratelimit-remaining-requests"] for _ in range(2)] == ["1", "0"]
+    refused(limits, key)
+
+
 def test_tokens_are_charged_after_the_turn_and_refuse_until_they_have_flowed_back() -> None:
     clock = Clock()
     limits, key = RateLimits(clock), a_key(tokens=600)
