@@ -14,7 +14,7 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.keys import hash_of, looks_like_key
 from menagerie.store.database import Store
 from menagerie.store.failures import Reason, StoreUnavailableError
-from tests.store.examples import NOON, say
+from tests.store.examples import NOON, say, start
 
 
 @pytest.fixture
@@ -158,6 +158,23 @@ async def test_what_happens_to_a_key_is_in_the_log(store: Store) -> None:
         ("key_created", made.id, "ann", '{"name":"report"}'),
         ("key_revoked", made.id, "ann", '{"name":"report"}'),
     ]
+
+
+async def test_conversations_with_a_persona_that_a_key_may_not_use_do_not_exist_for_it(store: Store) -> None:
+    session = (await say(store)).session
+    for personas, there in (((), True), (("owl", "fox"), True), (("fox",), False)):
+        made, _ = await store.keys.create(f"key {personas}", owner="ann", personas=personas)
+        holder = made.user("192.0.2.9")
+        assert [found.session for found in await store.sessions.list(holder)] == [session] * there
+        if there:
+            assert (await store.sessions.get(session, holder)).session == session
+            continue
+        beginning = start("And?", session, user=holder, persona="fox")
+        for forbidden in (store.sessions.get(session, holder), store.turns.accept(beginning)):
+            with pytest.raises(MenagerieError) as refused:
+                await forbidden
+            assert refused.value.code == ErrorCode.SESSION_UNKNOWN
+    await store.turns.accept(start("And?", session))
 
 
 async def test_a_visitor_and_a_service_write_at_the_same_time(store: Store, visitor: Store) -> None:

@@ -8,17 +8,19 @@ from typing import Final
 
 import msgspec
 
-from menagerie.core.keys import KEY_OWNER
-
 ANONYMOUS: Final = "anon"
+KEY_OWNER: Final = "key:"
+"""How the owner of a key that belongs to no person begins; no proxy can give such a name."""
 MAX_NAME: Final = 200
 
 
 class User(msgspec.Struct, frozen=True):
-    """A caller. `names` are all the names (user name, e-mail) by which the proxy identified them, normalized."""
+    """A caller. `names` are all the names (user name, e-mail) by which the proxy identified them, normalized.
+    `personas` are the only ones that exist for them; empty: all of them."""
 
     names: tuple[str, ...] = ()
     address: str = ""
+    personas: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -39,6 +41,10 @@ class User(msgspec.Struct, frozen=True):
     def owns(self, owner: str) -> bool:
         """Whether something filed under `owner` is theirs."""
         return owner in self.names if self.names else owner == ANONYMOUS
+
+    def may_use(self, persona: str) -> bool:
+        """Whether the persona of this name, and what was said with it, exists for them."""
+        return not self.personas or unicodedata.normalize("NFC", persona) in self.personas
 
 
 def normalized_name(name: str) -> str:

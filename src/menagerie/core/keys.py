@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-import unicodedata
 from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
 
+from menagerie.core.identity import User
+
 PREFIX: Final = "mng_"
 """How every key begins, so that people, and programs that look for lost secrets, recognise one."""
-KEY_OWNER: Final = "key:"
-"""How the owner of a key that belongs to no person begins; no proxy can give such a name."""
 
 State = Literal["active", "expired", "revoked"]
 
@@ -47,9 +46,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
 
-    def may_use(self, persona: str) -> bool:
-        """Whether the persona of this name exists for its holder."""
-        return not self.personas or unicodedata.normalize("NFC", persona) in self.personas
+    def user(self, address: str) -> User:
+        """Whom its holder, at this address, acts for: the owner, with what the key may use."""
+        return User((self.owner,), address, self.personas)
 
 
 def new_key() -> tuple[str, str]:

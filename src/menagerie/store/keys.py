@@ -11,7 +11,8 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, update
 
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.core.keys import KEY_OWNER, ApiKey, hash_of, id_in, new_key
+from menagerie.core.identity import KEY_OWNER
+from menagerie.core.keys import ApiKey, hash_of, id_in, new_key
 from menagerie.store.connections import Database
 from menagerie.store.log import insert_events, row
 from menagerie.store.tables import api_keys

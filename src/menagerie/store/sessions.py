@@ -65,7 +65,7 @@ class Sessions:
                 connection.execute(_LIST, {"names": list(owner.names), "limit": limit}).mappings().all()
             )
         )
-        return tuple(SessionSummary(**row) for row in rows)
+        return tuple(SessionSummary(**row) for row in rows if owner.may_use(row["persona"]))
 
     async def answer(self, turn: str, user: User) -> Message | None:
         """What was answered in `turn`; None where nothing was. Raises `session.unknown` as `after`."""
@@ -98,10 +98,10 @@ class Sessions:
 
 
 def owned(connection: Connection, session: str, user: User) -> RowMapping:
-    """The row of a session that belongs to `user`. Raises `session.unknown`, whether it is somebody else's or
-    there is none."""
+    """The row of a session that belongs to `user`. Raises `session.unknown`, whether it is somebody else's, with a
+    persona that does not exist for them, or there is none."""
     found = connection.execute(_GET, {"session_id": session}).mappings().one_or_none()
-    if found is None or not user.owns(found["owner"]):
+    if found is None or not user.owns(found["owner"]) or not user.may_use(found["persona"]):
         raise MenagerieError(ErrorCode.SESSION_UNKNOWN)
     return found
 

@@ -37,7 +37,7 @@ class Caller:
 
     def may_use(self, persona: str) -> bool:
         """Whether the persona of this name exists for them."""
-        return self.key is None or self.key.may_use(persona)
+        return self.user.may_use(persona)
 
     def persona(self, personas: PersonaDirectory, name: str) -> Persona:
         """The persona of this name. Raises `persona.unknown` where there is none, or none for them."""
@@ -57,7 +57,7 @@ async def caller_of(connection: HTTPConnection, *, public: bool = False) -> Call
     shown = _shown(connection)
     if shown is not None:
         key = await _found(services, shown)
-        return Caller(User((key.owner,), client_address(connection, services.settings)), key)
+        return Caller(key.user(client_address(connection, services.settings)), key)
     user = identify(connection, services.settings)
     if services.settings.api_keys == "required" and not public and not user.names:
         raise MenagerieError(ErrorCode.KEY_REQUIRED)
