@@ -25,6 +25,7 @@ from menagerie.engines.measurements import FILE_NAME, Measurements
 from menagerie.engines.orphans import end_orphans
 from menagerie.engines.plan import MIB
 from menagerie.engines.residency import Engines
+from menagerie.grounding.page import PageReader
 from menagerie.logs import configure_logging
 from menagerie.models.catalogue import Catalogue
 from menagerie.personas.directory import PersonaDirectory
@@ -100,7 +101,9 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         stack.push_async_callback(engines.stop)
         resolver = Resolver(settings, personas, catalogue, engines, machine)
         stack.push_async_callback(resolver.close)
-        turns = Turns(settings, resolver, engines, store)
+        reader = PageReader(settings)
+        stack.push_async_callback(reader.close)
+        turns = Turns(settings, resolver, engines, store, reader)
         stack.push_async_callback(turns.close)
         services = Services(settings, personas, catalogue, store, engines, turns, resolver, figures)
         for work in (personas.watch(), engines.watch(), _sample(services), _preload(services)):

@@ -31,6 +31,10 @@ def _split(value: object) -> object:
     return value
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _split_addresses(value: object) -> object:
     """One wrong address refuses the whole value, so that the message shows, and masks, all of it."""
     addresses = _split(value)
@@ -49,6 +53,14 @@ Names = Annotated[tuple[str, ...], NoDecode, CommaSeparated]
 Folders = Annotated[tuple[Path, ...], NoDecode, CommaSeparated]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, CommaSeparated]
+HostName = Annotated[
+    str, Field(pattern=r"^(\*\.)?([a-z0-9_-]{1,63}\.)*[a-z0-9-]*[a-z][a-z0-9-]*$"), BeforeValidator(_lower)
+]
+Destinations = Annotated[tuple[IPv4Network | IPv6Network | HostName, ...], NoDecode, CommaSeparated]
+"""Networks and names of hosts; `*.example.org` is any name below `example.org`."""
+Ports = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode, CommaSeparated, Field(min_length=1)
+]
 
 
 class RemoteEngine(BaseModel):
@@ -144,6 +156,13 @@ class Settings(BaseSettings):
     allowed_origins: Names = ()
     metrics: Networks = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
     """Who may read `/metrics`."""
+
+    # Pages at addresses that people give
+    fetch: Literal["on", "off"] = "on"
+    fetch_allow: Destinations = ()
+    """What may be fetched although it is not global: an intranet."""
+    fetch_deny: Destinations = ()
+    fetch_ports: Ports = (80, 443)
 
     # Limits
     max_body: int = Field(default=1_048_576, ge=1024)

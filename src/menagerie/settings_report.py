@@ -23,6 +23,7 @@ GROUPS: Final = {
     "host": "places",
     "model_fallback": "engines",
     "language": "people",
+    "fetch": "pages",
     "max_body": "limits",
     "log_level": "logs",
 }
@@ -216,7 +217,12 @@ def _kind_of_list(item: object, name: str) -> str:
         return "folders"
     if name == "url":
         return "addresses"
-    return "networks" if IPv4Network in get_args(item) else "names"
+    if name == "fetch_ports":
+        return "ports"
+    kinds = get_args(item)
+    if IPv4Network not in kinds:
+        return "names"
+    return "networks" if len(kinds) == 2 else "destinations"
 
 
 def _without_none(annotation: object) -> object:

@@ -58,6 +58,23 @@ async def test_text_and_schema_and_session_reach_the_turn(tmp_path: Path) -> Non
     assert asked.compiled.schema == {"type": "object"}
 
 
+@pytest.mark.parametrize("text", ["https://example.org/page", " HTTP://example.org/a?b=c "])
+async def test_an_address_in_the_place_of_text_is_that_of_a_page(tmp_path: Path, text: str) -> None:
+    given = parts(tmp_path)
+    work = {"prompt": "Work", "text": text}
+    async with serving(given) as client, client.post("/toil/otter", json=work) as response:
+        assert response.status == 200
+    assert [(one.address, one.given) for one in given.turns.requests] == [(text.strip(), ())]
+
+
+async def test_text_with_an_address_in_it_is_text(tmp_path: Path) -> None:
+    given = parts(tmp_path)
+    work = {"prompt": "Work", "text": "https://example.org/page says otherwise"}
+    async with serving(given) as client, client.post("/toil/otter", json=work) as response:
+        assert response.status == 200
+    assert [(one.address, len(one.given)) for one in given.turns.requests] == [("", 1)]
+
+
 async def test_nulls_count_as_not_given(tmp_path: Path) -> None:
     given = parts(tmp_path)
     work = {"prompt": "Work", "text": None, "schema": None, "session": None}
@@ -92,7 +109,6 @@ async def test_nulls_count_as_not_given(tmp_path: Path) -> None:
         (b'{"prompt": "\xff"}', 400, "request.invalid", "UTF-8"),
         (b'{"prompt": "\\ud800"}', 400, "request.invalid", "UTF-8"),
         (b'{"prompt": "a", "schema": "nonsense"}', 400, "schema.invalid", ""),
-        (b'{"prompt": "a", "text": " HTTPS://example.org/page "}', 501, "source.unsupported", ""),
     ],
 )
 async def test_bad_work_is_refused_with_its_fault_named(

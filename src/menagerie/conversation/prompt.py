@@ -39,7 +39,7 @@ def user_message(
 ) -> str:
     """The person's message. What they hand over comes first, marked as material that gives no orders; a
     conversation that was left for over an hour is told the time again."""
-    parts = [text(f"prompt.given.{one.kind}", language, text=_fenced(one.text)) for one in given]
+    parts = [text(f"prompt.given.{one.kind}", language, text=_fenced(_material(one))) for one in given]
     if last_at is not None and now - last_at > _STALE:
         parts.append(text("prompt.resumed", language, now=spoken_time(now, language)))
     parts.append(prompt)
@@ -141,6 +141,11 @@ def _told(message: Message, language: Language) -> Message:
         return message
     role: Role = "user" if message.role == "tool" else "assistant"
     return Message(role, spoken(message, language), message.tokens)
+
+
+def _material(given: Given) -> str:
+    """What is handed over, all of it in the words of those who made it: a page with its title and address."""
+    return "\n".join(part for part in (given.title, given.address, given.text) if part)
 
 
 def _fenced(material: str) -> str:

@@ -60,6 +60,8 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     session: str | None = None
     given: tuple[Given, ...] = ()
+    address: str = ""
+    """That of a page, which is read before the turn is accepted and added to what is given."""
     batch: bool = False
     """Nobody is waiting for the answer: people go before it."""
     compiled: CompiledSchema | None = None
@@ -162,7 +164,7 @@ class RunningTurn:
             answer_tokens=self.usage.answer,
             dropped_messages=self.dropped,
             sources=tuple(
-                SourceFacts(number=number, kind=one.kind, characters=len(one.text))
+                SourceFacts(number, one.kind, one.title, one.address, len(one.text))
                 for number, one in enumerate(request.given, 1)
             ),
             timings=Timings(

@@ -28,6 +28,7 @@ from menagerie.core.provenance import Provenance
 from menagerie.engines.chat import Chunk
 from menagerie.engines.lease import Lease
 from menagerie.engines.residency import Engines
+from menagerie.grounding.page import PageReader
 from menagerie.locales import Language, text
 from menagerie.models.wish import DEFAULT_MODEL
 from menagerie.personas.persona import Persona
@@ -43,6 +44,8 @@ _TOLD_EVERY_S: Final = 5.0
 _TOLD_AGAIN_S: Final = 0.5
 """… and at most that often."""
 _LONGEST_STUFFING: Final = 200_000
+_PAGE_SHARE: Final = 2
+"""Characters of a page for each token of the window, at most: about half of it."""
 
 
 class Turns:
@@ -54,12 +57,14 @@ class Turns:
         resolver: Resolver,
         engines: Engines,
         store: Store,
+        pages: PageReader,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self._settings = settings
         self._resolver = resolver
         self._engines = engines
         self._store = store
+        self._pages = pages
         zone = ZoneInfo(settings.timezone)
         self._clock = asyncio.get_running_loop().time
         self._now = now or functools.partial(datetime.now, zone)
@@ -143,6 +148,10 @@ class Turns:
         turn.resolution = resolution = await self._resolver.resolve(persona)
         if not resolution.sees and any(one.images for one in (*request.history, turn.user)):
             raise MenagerieError(ErrorCode.IMAGE_UNSUPPORTED, model=resolution.facts.name)
+        if request.address:
+            most = min(persona.rag_length, _PAGE_SHARE * resolution.window)
+            page = await self._pages.read(request.address, most, request.user.share)
+            turn.request = request = msgspec.structs.replace(request, given=(*request.given, page))
         await self._accept(turn, persona, resolution)
         events: list[AnyEvent] = [Accepted(turn.id, turn.session, persona.name)]
         if resolution.wanted:
@@ -151,7 +160,9 @@ class Turns:
         if request.language == "fr" and resolution.facts.source == DEFAULT_MODEL.label:
             events.append(_notice("notice.model_mainly_english", request.language))
         for number, one in enumerate(request.given, 1):
-            events.append(Source(number=number, kind=one.kind, passage=one.text[:500]))
+            events.append(Source(number, one.kind, one.title, one.address, one.text[:500]))
+            if one.characters:
+                events.append(_notice("notice.source_cut", request.language, count=len(one.text)))
         return events
 
     async def _conclude(self, turn: RunningTurn) -> list[AnyEvent]:

@@ -17,14 +17,23 @@ from menagerie import __version__
 from menagerie.settings import Settings
 
 Reason = Literal[
-    "scheme", "redirect", "status", "unreachable", "interrupted", "too_large", "certificate", "insecure"
+    "scheme",
+    "redirect",
+    "status",
+    "unreachable",
+    "interrupted",
+    "too_large",
+    "certificate",
+    "insecure",
+    "refused",
+    "content",
 ]
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 60.0
 MAX_REDIRECTS: Final = 10
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _WELL_KNOWN_AUTHORITIES: Final = (
     Path("/etc/ssl/certs/ca-certificates.crt"),
     Path("/etc/pki/tls/certs/ca-bundle.crt"),
@@ -65,9 +74,9 @@ def open_client(
     proxies from the environment unless `proxy` names one. Keeps no cookies, and has no limit on the whole
     duration: 10 s to connect, 60 s between two reads.
     """
-    del settings  # The rules for addresses that people give will be read from it.
+    del settings  # What it says of pages is for `net/page.py`; these addresses are the administrator's.
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=_trust(authorities, client_certificate), limit=16),
+        connector=aiohttp.TCPConnector(ssl=trust(authorities, client_certificate), limit=16),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"menagerie/{__version__}"},
@@ -99,8 +108,8 @@ async def fetch(
         sent = dict(headers or {})
         if authorization and url.origin() == origin:
             sent["Authorization"] = authorization
-        async with _get(client, url, sent, verify=url.host not in unverified) as response:
-            if response.status not in _REDIRECTS:
+        async with get(client, url, sent, verify=url.host not in unverified) as response:
+            if response.status not in REDIRECTS:
                 _check_status(response)
                 yield response
                 return
@@ -124,13 +133,20 @@ async def read_limited(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 @asynccontextmanager
-async def _get(
-    client: aiohttp.ClientSession, url: URL, headers: Mapping[str, str], *, verify: bool
+async def get(
+    client: aiohttp.ClientSession,
+    url: URL,
+    headers: Mapping[str, str],
+    *,
+    verify: bool = True,
+    proxy: str | None = None,
 ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    """One GET, whatever its status, without following redirects. Raises `NetworkError`, for the body too."""
     host = url.host or ""
     connected = False
     try:
-        async with client.get(url, headers=headers, allow_redirects=False, ssl=verify) as response:
+        asked = client.get(url, headers=headers, allow_redirects=False, ssl=verify, proxy=proxy)
+        async with asked as response:
             connected = True
             yield response
     except aiohttp.ClientSSLError as failure:
@@ -178,7 +194,8 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
     )
 
 
-def _trust(authorities: Path | None, client_certificate: Path | None) -> ssl.SSLContext:
+def trust(authorities: Path | None = None, client_certificate: Path | None = None) -> ssl.SSLContext:
+    """The machine's authorities, those of `PIP_CERT`, and `authorities`. Raises `NetworkError("certificate")`."""
     context = ssl.create_default_context()
     chosen = {authorities, Path(os.environ["PIP_CERT"]) if os.environ.get("PIP_CERT") else None}
     if not context.get_ca_certs() and "SSL_CERT_FILE" not in os.environ and "SSL_CERT_DIR" not in os.environ:

@@ -53,7 +53,10 @@ _OPENAPI: Final[dict[str, Any]] = {
                         "schema": {
                             "description": "A JSON Schema that the answer meets; without one, any JSON object."
                         },
-                        "text": {"type": "string", "description": "Text to work on."},
+                        "text": {
+                            "type": "string",
+                            "description": "Text to work on, or the http(s) address of a page.",
+                        },
                         "session": {
                             "type": "string",
                             "description": "A conversation to go on with; empty to begin one. "
@@ -88,15 +91,15 @@ async def toil(persona: str, request: Request) -> Response:
         raise InvalidRequestError("field_missing", field="prompt")
     if not prompt.strip():
         raise MenagerieError(ErrorCode.PROMPT_EMPTY)
-    if text and _ADDRESS.fullmatch(text.strip()):
-        raise MenagerieError(ErrorCode.SOURCE_UNSUPPORTED)
+    address = text.strip() if text and _ADDRESS.fullmatch(text.strip()) else ""
     turn = TurnRequest(
         persona=name,
         prompt=prompt,
         user=caller.user,
         language=language_of(request, services.settings),
         session=session or None,
-        given=(Given(kind="text", text=text),) if text and text.strip() else (),
+        given=(Given(kind="text", text=text),) if text and text.strip() and not address else (),
+        address=address,
         compiled=await _compiled(work.get("schema")),
         channel=CHANNEL,
         charge=partial(services.rates.charge, caller.key),
