@@ -7,11 +7,14 @@ import gzip
 import socket
 import time
 import zlib
+from ipaddress import ip_network
 
 import pytest
 from aiohttp import web
 
+from menagerie.net.addresses import AddressRules
 from menagerie.net.client import NetworkError
+from menagerie.net.lookup import CheckedResolver
 from menagerie.net.page import LARGEST, MAX_REDIRECTS, Page, PageClient
 from menagerie.settings import Settings
 from tests.net.pages import Answer, Names, allowing, asked, body, server
@@ -83,6 +86,15 @@ async def test_an_inner_address_is_refused_and_nobody_connects_whether_or_not_so
                 assert await reason(f"http://{host}:{port}/", settings, names) == "refused"
         assert asked(site) == []
     assert names.asked == ["inside.example.org"] * 2 + ["both.example.org"] * 2
+
+
+async def test_one_address_inside_is_enough_to_refuse_a_name() -> None:
+    rules = AddressRules(allowed_networks=(ip_network("127.0.0.3/32"),))
+    names = Names(one_example_org=[["127.0.0.3"]], both_example_org=[["127.0.0.3", "127.0.0.1"]])
+    resolver = CheckedResolver(rules, names)
+    assert [found["host"] for found in await resolver.resolve("one.example.org")] == ["127.0.0.3"]
+    with pytest.raises(NetworkError):
+        await resolver.resolve("both.example.org")
 
 
 async def test_a_name_that_does_not_exist_is_refused_like_one_that_leads_inside() -> None:
