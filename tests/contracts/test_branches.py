@@ -47,6 +47,22 @@ async def test_a_branch_can_branch(store: Store) -> None:
     assert words(await store.sessions.get(again, ANN)) == ["One", "One!", "Other", "Other!"]
 
 
+async def test_what_is_forgotten_is_gone_from_branches_too(store: Store) -> None:
+    first, session = await say(store, "One")
+    second, _ = await say(store, "Two", session)
+    branch = await store.sessions.after(first, ANN)
+    await store.sessions.forget(first, ANN)
+    assert words(await store.sessions.get(session, ANN)) == ["Two", "Two!"]
+    assert words(await store.sessions.get(branch, ANN)) == []
+    record = await store.turns.get(first)
+    assert record is not None
+    assert (record.outcome, record.prompt) == ("done", "")
+    await say(store, "Three", session)
+    assert words(await store.sessions.get(session, ANN))[-1] == "Three!"
+    with pytest.raises(MenagerieError):
+        await store.sessions.forget(second, BOB)
+
+
 async def test_nobody_goes_on_after_a_turn_of_somebody_else_nor_after_one_that_runs(store: Store) -> None:
     turn, _ = await say(store, "One")
     running = start("Two")

@@ -70,6 +70,25 @@ def test_a_response_can_be_got_again_unless_it_was_not_to_be_kept(client: openai
     assert unknown.value.param == "previous_response_id"
 
 
+def test_a_response_can_be_forgotten(client: openai.OpenAI) -> None:
+    first = client.responses.create(model="beaver", input="One.", max_output_tokens=4)
+    second = client.responses.create(
+        model="beaver", input="Two.", previous_response_id=first.id, max_output_tokens=4
+    )
+    client.responses.delete(first.id)
+    assert client.responses.retrieve(first.id).output == []
+    third = client.responses.create(
+        model="beaver", input="Three.", previous_response_id=second.id, max_output_tokens=4
+    )
+    alone = client.responses.create(model="beaver", input="Three.", max_output_tokens=4)
+    assert third.usage is not None
+    assert second.usage is not None
+    assert alone.usage is not None
+    assert alone.usage.input_tokens < third.usage.input_tokens
+    with pytest.raises(openai.NotFoundError):
+        client.responses.delete("resp_unknown")
+
+
 def test_what_goes_on_from_a_kept_response_need_not_be_kept(client: openai.OpenAI) -> None:
     kept = client.responses.create(model="beaver", input="One.", max_output_tokens=4)
     aside = client.responses.create(

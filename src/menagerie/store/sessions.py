@@ -78,6 +78,18 @@ class Sessions:
 
         return await self._database.read(work)
 
+    async def forget(self, turn: str, user: User) -> None:
+        """Forget what was said in `turn`, also where a branch has a copy of it; the record of it stays, without its
+        prompt. Raises `session.unknown` as `after`."""
+
+        def work(connection: Connection) -> None:
+            ended = _ended(connection, turn, user)
+            owned(connection, ended["session"], user)
+            connection.execute(_FORGET, {"turn_key": ended["key"]})
+            connection.execute(_BLANK_TURN, {"turn_key": ended["key"]})
+
+        await self._database.write(work)
+
     async def after(self, turn: str, user: User) -> str:
         """The session in which to go on after `turn`: the turn's own, if it is the last thing there, else a new one
         with all that was said up to it. Raises `session.unknown` where there is none of `user`'s with that turn."""
@@ -224,5 +236,7 @@ _COPY: Final = insert(messages).from_select(
     ["session", *_COPIED],
     select(bindparam("copy_key", type_=Sequence), *(messages.c[name] for name in _COPIED)).where(*_EARLIER),
 )
+_FORGET: Final = delete(messages).where(messages.c.turn == bindparam("turn_key"))
+_BLANK_TURN: Final = update(turns).where(turns.c.key == bindparam("turn_key")).values(prompt="")
 _BLANK: Final = update(turns).where(turns.c.session == bindparam("session_id")).values(prompt="")
 _DELETE: Final = delete(sessions).where(sessions.c.key == bindparam("session_key"))

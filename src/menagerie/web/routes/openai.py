@@ -94,6 +94,14 @@ async def retrieve_response(response: str, request: Request) -> Response:
     return _json(await responses.stored(services, caller, response))
 
 
+@router.delete("/responses/{response}", summary="Forget a response")
+async def delete_response(response: str, request: Request) -> Response:
+    """What was said in it is forgotten; the record that it took place stays."""
+    services, caller = services_of(request), await caller_of(request)
+    await services.store.sessions.forget(response.removeprefix(responses.PREFIX), caller.user)
+    return _json({"id": response, "object": "response", "deleted": True})
+
+
 async def _begun(request: Request) -> tuple[Services, Caller, dict[str, str], dict[str, object]]:
     """Who asks, what their limits have left, and what they send."""
     services = services_of(request)
