@@ -67,7 +67,7 @@ class Catalogue:
         wish that names it exactly. Raises `model.broken` where the file is there and is no sound model.
         """
         for path in self._candidates(wish):
-            if path.is_file() and not self._refuted(path, wish.sha256):
+            if path.is_file() and not self._refuted(path, wish.stored_sha256):
                 return self._model(path, wish.label)
         return None
 
@@ -124,10 +124,10 @@ class Catalogue:
             yield from (base / wish.file for base in (self.folder, Path.cwd()))
             return
         for path in sorted(self.place(wish).glob("*.gguf")):
-            if not path.name.startswith(".") and (wish.kind == "url" or matches(path.name, wish.filename)):
+            if not path.name.startswith(".") and (wish.kind == "url" or matches(path.name, wish.stored)):
                 yield path
-        if wish.filename and not _WILDCARDS & set(wish.filename):
-            yield self.folder / Path(wish.filename).name
+        if wish.stored and not _WILDCARDS & set(wish.stored):
+            yield self.folder / Path(wish.stored).name
 
     def _refuted(self, path: Path, sha256: str) -> bool:
         known = self._known_hash(path)

