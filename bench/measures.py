@@ -229,6 +229,7 @@ async def start_up(model: Path, repeats: int) -> list[Figure]:
         port = processes.free_port()
         environment = {
             "LLM_MODEL_FILE": str(model),
+            "WHISPER_EMBEDDING_MODEL": "none",
             "MENAGERIE_PORT": str(port),
             "MENAGERIE_LOG_LEVEL": "error",
         }

@@ -72,6 +72,7 @@ def running_service(data: Path, model: Path, **settings: str) -> Iterator[Servic
         "MENAGERIE_ANSWER_TOKENS": "32",
         "LLM_CONTEXT_WINDOW": "1024",
         "LLM_CPU_THREADS": "1",
+        "WHISPER_EMBEDDING_MODEL": "none",
         **settings,
     }
     log = data / "service.log"

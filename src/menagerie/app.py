@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from menagerie import __version__
 from menagerie.conversation.turn import Turns
 from menagerie.core.errors import MenagerieError
+from menagerie.embeddings.service import Embeddings
 from menagerie.engines.devices import detect
 from menagerie.engines.engine import Limits
 from menagerie.engines.figures import Figures
@@ -99,13 +100,17 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         figures = Figures()
         engines = Engines(machine, limits, measurements=measurements, observer=figures, records=records)
         stack.push_async_callback(engines.stop)
-        resolver = Resolver(settings, personas, catalogue, engines, machine)
+        embeddings = Embeddings(settings, catalogue, engines, machine)
+        stack.push_async_callback(embeddings.close)
+        resolver = Resolver(settings, personas, catalogue, engines, machine, embeddings.cared_for)
         stack.push_async_callback(resolver.close)
         reader = PageReader(settings)
         stack.push_async_callback(reader.close)
         turns = Turns(settings, resolver, engines, store, reader)
         stack.push_async_callback(turns.close)
-        services = Services(settings, personas, catalogue, store, engines, turns, resolver, figures)
+        services = Services(
+            settings, personas, catalogue, store, engines, turns, resolver, embeddings, figures
+        )
         for work in (personas.watch(), engines.watch(), _sample(services), _preload(services)):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         _settle_garbage_collection()

@@ -136,6 +136,8 @@ class Settings(BaseSettings):
     prompt_cache: int | None = Field(default=None, ge=0)
     """MiB of host memory for the prompts of an engine; None: a sixteenth of the machine's memory, 1024 at most."""
     engines: dict[str, RemoteEngine] = Field(default_factory=dict)
+    reranker: str = ""
+    """What ranks documents, as `whisper_embedding_model` names a model; empty: the embeddings do."""
     answer_tokens: int = Field(default=1024, ge=1)
     queue_length: int = Field(default=256, ge=1)
     engine_idle: Seconds | None = None

@@ -12,7 +12,9 @@ import msgspec
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from menagerie.core.errors import MenagerieError
 from menagerie.locales import Language, text
+from menagerie.models.defaults import embedding_choice, reranker_choice
 from menagerie.settings import RemoteEngine, Settings
 from menagerie.settings_report import ENGINE_PREFIX, allowed, engine_allowed, masked, variable_of
 
@@ -78,6 +80,9 @@ def read_settings(**overrides: object) -> Settings:
             problems.setdefault(problem.variable, problem)
     except SettingsError as failure:
         problems.setdefault(ENGINES, _unreadable(failure))
+    if settings:
+        for problem in _wrong_models(settings):
+            problems.setdefault(problem.variable, problem)
     if problems or settings is None:
         raise WrongSettingsError(tuple(problems[name] for name in sorted(problems)))
     return settings
@@ -121,6 +126,16 @@ def _wrong_values(failure: ValidationError) -> Iterator[Problem]:
             yield Problem(variable, "unknown")
         else:
             yield Problem(variable, "wrong", masked(path[-1], error["input"]), path)
+
+
+def _wrong_models(settings: Settings) -> Iterator[Problem]:
+    """The settings that choose a model and name none."""
+    choices = {"whisper_embedding_model": embedding_choice, "reranker": reranker_choice}
+    for field, choice in choices.items():
+        try:
+            choice(settings)
+        except MenagerieError:
+            yield Problem(variable_of(field), "wrong", masked(field, getattr(settings, field)), (field,))
 
 
 def _unreadable(failure: SettingsError) -> Problem:

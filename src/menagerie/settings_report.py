@@ -209,6 +209,8 @@ def _kind_by_type(annotation: object, name: str) -> str:
         return "engines"
     if annotation is SecretStr:
         return "secret"
+    if name in {"whisper_embedding_model", "reranker"}:
+        return "model"
     return "timezone" if name == "timezone" else "text"
 
 

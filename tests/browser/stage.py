@@ -194,6 +194,7 @@ class Stage:
             engines=cast("Any", self.engines),
             turns=cast("Any", self.actors),
             resolver=cast("Any", Models()),
+            embeddings=cast("Any", None),
             figures=self.figures,
         )
         errors.install(app)

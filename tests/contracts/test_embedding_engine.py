@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.engines.chat import Vectors
 from menagerie.engines.child import Child
 from menagerie.engines.client import HttpEngine
 from menagerie.engines.plan import Load
@@ -50,28 +51,28 @@ def alike(one: list[float], other: list[float]) -> float:
 
 async def test_each_text_has_its_vector_in_their_order(engine: HttpEngine) -> None:
     texts = [f"number {number} of many" * (number % 5 + 1) for number in range(24)]
-    together = await engine.embed(texts)
+    together = (await engine.embed(texts)).vectors
     assert [len(vector) for vector in together] == [WIDTH] * len(texts)
     for index in (0, 7, 23):
-        (alone,) = await engine.embed([texts[index]])
+        (alone,) = (await engine.embed([texts[index]])).vectors
         assert alike(alone, together[index]) == pytest.approx(1.0, abs=1e-3)
     assert alike(together[0], together[1]) < 0.999
 
 
 async def test_no_texts_have_no_vectors(engine: HttpEngine) -> None:
-    assert await engine.embed([]) == []
+    assert await engine.embed([]) == Vectors([], 0)
 
 
 async def test_many_may_ask_at_once(engine: HttpEngine) -> None:
     answers = await asyncio.gather(*(engine.embed([f"text {number}", "b"]) for number in range(6)))
-    assert all(len(answer) == 2 for answer in answers)
+    assert all(len(answer.vectors) == 2 for answer in answers)
 
 
 async def test_a_text_as_long_as_the_window_has_a_vector_and_a_longer_one_is_refused(
     engine: HttpEngine,
 ) -> None:
     assert await engine.count("w" * WINDOW) == WINDOW
-    ((first, *_),) = await engine.embed(["w" * WINDOW])
+    ((first, *_),) = (await engine.embed(["w" * WINDOW])).vectors
     assert math.isfinite(first)
     with pytest.raises(MenagerieError) as refused:
         await engine.embed(["short", "w" * (WINDOW + 1)])

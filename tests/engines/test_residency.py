@@ -336,7 +336,7 @@ async def test_an_engine_of_another_kind_comes_through_the_same_door(
     embedding = msgspec.structs.replace(tiny_load, alias="vectors", kind="embedding", memory=(600,))
     await answered(engines, model(tiny_load, "talks", 600))
     async with engines.use(local(embedding), "ana") as engine:
-        first, second = await engine.embed(["a day in May", "a night in June"])
+        first, second = (await engine.embed(["a day in May", "a night in June"])).vectors
         assert len(first) == len(second) > 0
     assert view(engines, "vectors").kind == "embedding"
     assert view(engines, "talks").state == "absent"

@@ -110,6 +110,7 @@ class Parts:
     resolver: DescribedModels = field(default_factory=DescribedModels)
     store: Any = None
     engines: Any = None
+    embeddings: Any = None
     figures: Figures = field(default_factory=Figures)
     body_patience: float = 20.0
     routers: tuple[APIRouter, ...] = ()
@@ -135,6 +136,7 @@ def application(given: Parts) -> FastAPI:
         engines=given.engines,
         turns=cast("Any", given.turns),
         resolver=cast("Any", given.resolver),
+        embeddings=given.embeddings,
         figures=given.figures,
     )
     errors.install(app)

@@ -21,11 +21,12 @@ from menagerie.cli.columns import columns
 from menagerie.cli.engine_findings import Finding, State
 from menagerie.cli.exits import CommandError, Exit, wanted_settings
 from menagerie.cli.keys import active_keys
-from menagerie.cli.models import models_folder
+from menagerie.cli.models import CHOICES, models_folder
 from menagerie.cli.personas import wanted_personas
 from menagerie.cli.placing import placing
 from menagerie.cli.serve import address_problem
 from menagerie.core.errors import MenagerieError
+from menagerie.embeddings.model import TextKind, check_suitable
 from menagerie.engines.devices import ask_library, look, machine_of
 from menagerie.locales import Language, text
 from menagerie.models.catalogue import Catalogue
@@ -52,7 +53,11 @@ def run(arguments: Namespace, language: Language) -> int:
         *engine_findings.devices(found, settings, language),
         *engine_findings.engine(found, language),
         *engine_findings.build(found, wheels.look(), settings, language),
-        *(finding for one in (_data, _port, _model, _store, _keys) for finding in one(settings, language)),
+        *(
+            finding
+            for one in (_data, _port, _model, _text_models, _store, _keys)
+            for finding in one(settings, language)
+        ),
         ("ok", "personas", str(len(personas.all()))),
         *placing(machine_of(found, settings), settings, personas, language),
     ]
@@ -154,6 +159,32 @@ def _model(settings: Settings, language: Language) -> Iterator[Finding]:
         yield "ok", "model", f"{model.name} ({size_text(model.size, language)})"
     else:
         yield "note", "model", text("cli.doctor.model_absent", language, model=wish.label)
+
+
+def _text_models(settings: Settings, language: Language) -> Iterator[Finding]:
+    """The models that the settings choose for embeddings and for reranking."""
+    kinds: dict[str, TextKind] = {"embedding": "embedding", "reranker": "rerank"}
+    for word, kind in kinds.items():
+        chosen = CHOICES[word][1](settings)
+        if chosen.engine:
+            yield "ok", kind, text("cli.doctor.chosen_elsewhere", language, engine=chosen.engine)
+            continue
+        if chosen.wish is None:
+            yield "ok", kind, text(f"cli.doctor.{kind}_none", language)
+            continue
+        try:
+            model = Catalogue(models_folder(settings)).find(chosen.wish)
+            if model:
+                check_suitable(model, kind)
+        except MenagerieError as failure:
+            yield "note", kind, failure.message(language)
+            continue
+        if model:
+            yield "ok", kind, f"{model.name} ({size_text(model.size, language)})"
+        else:
+            command = f"menagerie models pull {word}"
+            absent = text("cli.doctor.chosen_absent", language, model=chosen.wish.label, command=command)
+            yield "note", kind, absent
 
 
 def _store(settings: Settings, language: Language) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from pathlib import Path
+from typing import Final
 
 from menagerie.cli.columns import columns
 from menagerie.cli.exits import CommandError, Exit, wanted_settings
@@ -12,11 +13,18 @@ from menagerie.cli.personas import wanted_personas
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.locales import Language, text
 from menagerie.models.catalogue import Catalogue, InstalledModel
-from menagerie.models.defaults import default_wish
+from menagerie.models.defaults import default_wish, embedding_choice, reranker_choice
 from menagerie.models.failures import size_text
 from menagerie.models.pull import pull_with_bar
 from menagerie.models.wish import ModelWish, parse_wish
 from menagerie.settings import Settings
+from menagerie.settings_report import variable_of
+
+CHOICES: Final = {
+    "embedding": ("whisper_embedding_model", embedding_choice),
+    "reranker": ("reranker", reranker_choice),
+}
+"""The words for models that a setting chooses: its field, and how it is read."""
 
 
 def models_folder(settings: Settings) -> Path:
@@ -46,9 +54,18 @@ def run(arguments: Namespace, language: Language) -> int:
 
 
 def _wish(word: str | None, settings: Settings, language: Language) -> ModelWish:
-    """What a person asks for: nothing (the default model), a source such as `hub:…`, or a persona's name."""
+    """What a person asks for: nothing (the default model), a source such as `hub:…`, a model of the settings
+    (`embedding`, `reranker`), or a persona's name."""
     if not word:
         return default_wish(settings)
+    if word in CHOICES:
+        field, choice = CHOICES[word]
+        chosen = choice(settings).wish
+        if chosen is None:
+            raise CommandError(
+                Exit.USAGE, [text("cli.models.not_chosen", language, variable=variable_of(field))]
+            )
+        return chosen
     if ":" in word:
         return parse_wish(word)
     persona = wanted_personas(settings, language).get(word)
@@ -74,12 +91,26 @@ def _table(catalogue: Catalogue, language: Language) -> str:
     lines = [failure.message(language) for failure in catalogue.broken()]
     if not models:
         return "\n".join([text("cli.models.none", language, folder=catalogue.folder), *lines])
-    heads = [text(f"cli.models.head.{head}", language) for head in ("name", "size", "quantization", "source")]
+    columns_ = ("name", "size", "quantization", "kind", "source")
+    heads = [text(f"cli.models.head.{head}", language) for head in columns_]
     rows = [
-        [model.name, size_text(model.size, language), model.header.quantization or "–", model.source]
+        [
+            model.name,
+            size_text(model.size, language),
+            model.header.quantization or "–",
+            text(f"cli.models.kind.{_kind(model)}", language),
+            model.source,
+        ]
         for model in models
     ]
     return "\n".join([columns([heads, *rows]), *lines])
+
+
+def _kind(model: InstalledModel) -> str:
+    """The work that a model is for, as its file tells."""
+    if model.header.ranks:
+        return "rerank"
+    return "embedding" if model.header.pooling else "text"
 
 
 def _facts(model: InstalledModel, sha256: str, language: Language) -> list[list[str]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Iterator
 
 from menagerie.cli.engine_findings import Finding, in_mib, named
 from menagerie.cli.models import models_folder
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.embeddings.service import Embeddings
 from menagerie.engines.engine import Limits
 from menagerie.engines.measurements import FILE_NAME, Measurements
 from menagerie.engines.plan import Load, Local, Machine
@@ -80,13 +82,15 @@ class _Named(dict[str, str]):
 def _locals(
     machine: Machine, settings: Settings, personas: PersonaDirectory
 ) -> tuple[dict[Local, bool], list[MenagerieError]]:
-    """The distinct models that personas resolve to, and whether each is always kept; and why others are broken.
-    A model that is not there is another finding's matter."""
+    """The distinct models that personas resolve to or texts go to, and whether each is always kept; and why others are
+    broken. A model that is not there is another finding's matter."""
 
     async def resolve() -> tuple[dict[Local, bool], list[MenagerieError]]:
         limits = Limits(settings.load_timeout, settings.token_timeout, settings.queue_length)
         engines = Engines(machine, limits)
-        resolver = Resolver(settings, personas, Catalogue(models_folder(settings)), engines, machine)
+        installed = Catalogue(models_folder(settings))
+        embeddings = Embeddings(settings, installed, engines, machine)
+        resolver = Resolver(settings, personas, installed, engines, machine)
         found: dict[Local, bool] = {}
         broken: list[MenagerieError] = []
         try:
@@ -101,7 +105,12 @@ def _locals(
                 if isinstance(target, Local):
                     keeps = persona.keep_loaded and not resolution.wanted
                     found[target] = found.get(target, False) or keeps
+            for chosen in (embeddings.embedder, embeddings.reranker):
+                with contextlib.suppress(MenagerieError):  # what is wrong with it is another finding's matter
+                    if isinstance(target := (await chosen.find()).target, Local):
+                        found.setdefault(target, False)
         finally:
+            await embeddings.close()
             await resolver.close()
             await engines.stop()
         return found, broken

@@ -11,13 +11,14 @@ from argparse import Namespace
 from menagerie import __version__
 from menagerie.app import listen, serve
 from menagerie.cli.exits import CommandError, Exit, wanted_settings
-from menagerie.cli.models import models_folder
+from menagerie.cli.models import CHOICES, models_folder
 from menagerie.cli.personas import wanted_personas
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.locales import Language, text
 from menagerie.models.catalogue import Catalogue
 from menagerie.models.defaults import default_wish
 from menagerie.models.pull import pull_with_bar
+from menagerie.models.wish import ModelWish
 from menagerie.personas.directory import PersonaDirectory
 from menagerie.settings import Settings
 from menagerie.settings_report import variable_of
@@ -31,10 +32,14 @@ def run(arguments: Namespace, language: Language) -> int:
     settings = wanted_settings(language, host=arguments.host, port=arguments.port)
     personas = _checked_personas(settings, language)
     sockets = _listening(settings, language)
-    if _lacks_default_model(settings, personas):
+    lacks_default, lacking = _lacks_default_model(settings, personas), _lacking_choices(settings)
+    if lacks_default or lacking:
         for opened in sockets:  # nobody is to wait in line while a model is fetched
             opened.close()
-        _bring_default_model(settings, language)
+        if lacks_default:
+            _bring_default_model(settings, language)
+        for word, wish in lacking:
+            _bring_if_possible(word, wish, settings, language)
         sockets = _listening(settings, language)
     _say(text("cli.serve.welcome", language, version=__version__, address=_address(settings, sockets)))
     return serve(settings, sockets)
@@ -103,6 +108,41 @@ def _bring_default_model(settings: Settings, language: Language) -> None:
         if settings.model_fallback == "on":
             raise CommandError(Exit.MODEL, lines) from failure
         _say("\n".join(lines))
+
+
+def _lacking_choices(settings: Settings) -> list[tuple[str, ModelWish]]:
+    """The models of texts that the settings choose and that are not on the disk, each with its word."""
+    catalogue = Catalogue(models_folder(settings))
+    lacking: list[tuple[str, ModelWish]] = []
+    for word, (_, choice) in CHOICES.items():
+        wish = choice(settings).wish
+        if wish is not None and not _is_here(wish, catalogue):
+            lacking.append((word, wish))
+    return lacking
+
+
+def _is_here(wish: ModelWish, catalogue: Catalogue) -> bool:
+    try:
+        return catalogue.find(wish) is not None
+    except MenagerieError:
+        return False
+
+
+def _bring_if_possible(word: str, wish: ModelWish, settings: Settings, language: Language) -> None:
+    """Fetch a model that the service can start without, with a progress bar; say so where that fails."""
+    folder = models_folder(settings)
+    try:
+        pull_with_bar(wish, Catalogue(folder), settings, language)
+    except MenagerieError as failure:
+        without = text(
+            "cli.serve.without",
+            language,
+            work=text(f"cli.serve.work.{word}", language),
+            file=wish.stored or wish.label,
+            folder=folder.absolute(),
+            variable=variable_of(CHOICES[word][0]),
+        )
+        _say(f"{failure.message(language)}\n{without}")
 
 
 def _address(settings: Settings, sockets: list[socket.socket]) -> str:

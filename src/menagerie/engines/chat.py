@@ -1,4 +1,4 @@
-"""What is asked of a text engine, and what it answers: the same values for a child process and for an address."""
+"""What is asked of an engine of texts, and what it answers: the same values for a child process and for an address."""
 
 from __future__ import annotations
 
@@ -50,6 +50,21 @@ class Chunk(msgspec.Struct, frozen=True):
     usage: Usage | None = None
     logprobs: tuple[TokenLogprob, ...] = ()
     calls: tuple[ToolCall, ...] = ()
+
+
+class Vectors(msgspec.Struct, frozen=True):
+    """The vector of each of some texts, in their order, and the tokens of all of them together."""
+
+    vectors: list[list[float]]
+    tokens: int
+
+
+class Scores(msgspec.Struct, frozen=True):
+    """How well each of some documents answers a query, in their order, the higher the better; what the numbers mean
+    is the model's own. And the tokens of all pairs together."""
+
+    scores: list[float]
+    tokens: int
 
 
 class TextEngine(Protocol):

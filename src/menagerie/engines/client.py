@@ -13,7 +13,7 @@ import msgspec
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.messages import Message
-from menagerie.engines.chat import ChatRequest, Chunk
+from menagerie.engines.chat import ChatRequest, Chunk, Scores, Vectors
 from menagerie.engines.completion import CompletionStream, refusal
 
 _CONNECT_SECONDS: Final = 10.0
@@ -38,12 +38,29 @@ class _Vector(msgspec.Struct):
     index: int
 
 
+class _Usage(msgspec.Struct):
+    prompt_tokens: int = 0
+    total_tokens: int = 0
+
+
 class _Vectors(msgspec.Struct):
     data: list[_Vector]
+    usage: _Usage | None = None
+
+
+class _Score(msgspec.Struct):
+    index: int
+    relevance_score: float
+
+
+class _Scores(msgspec.Struct):
+    results: list[_Score]
+    usage: _Usage | None = None
 
 
 _decode_tokens = msgspec.json.Decoder(_Tokens).decode
 _decode_vectors = msgspec.json.Decoder(_Vectors).decode
+_decode_scores = msgspec.json.Decoder(_Scores).decode
 
 
 class HttpEngine:
@@ -117,7 +134,7 @@ class HttpEngine:
             self._counts = self._native
         return -(-len(text.encode("utf-8", "replace")) // _BYTES_A_TOKEN)
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+    async def embed(self, texts: Sequence[str]) -> Vectors:
         """The vector of each of `texts`, in their order; the model sets how many numbers one has. An empty text has
         none, and is refused with all the others.
 
@@ -125,18 +142,27 @@ class HttpEngine:
         `engine.lost` also for what is no vectors, `engine.unavailable`, `engine.timeout`.
         """
         if not texts:
-            return []
-        body = {"input": list(texts), "encoding_format": "float"} | (
-            {"model": self._model} if self._model else {}
-        )
-        status, reply = await self._call("/v1/embeddings", body, self._token_timeout)
-        if status != 200:
-            raise refusal(status, reply)
-        try:
-            vectors = {vector.index: vector.embedding for vector in _decode_vectors(reply).data}
-            return [vectors[index] for index in range(len(texts))]
-        except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as garbage:
-            raise MenagerieError(ErrorCode.ENGINE_LOST) from garbage
+            return Vectors([], 0)
+        reply = await self._computed("/v1/embeddings", {"input": list(texts), "encoding_format": "float"})
+        with _garbage_is_loss():
+            answer = _decode_vectors(reply)
+            vectors = {vector.index: vector.embedding for vector in answer.data}
+            return Vectors([vectors[index] for index in range(len(texts))], _tokens(answer.usage))
+
+    async def rerank(self, query: str, documents: Sequence[str]) -> Scores:
+        """How well each of `documents` answers `query`, in their order (the rerank API of Jina and Cohere).
+
+        Raises `MenagerieError` as `embed` does; `prompt.too_long` where the query and a document together are longer
+        than the window.
+        """
+        if not documents:
+            return Scores([], 0)
+        body = {"query": query, "documents": list(documents), "top_n": len(documents)}
+        reply = await self._computed("/v1/rerank", body)
+        with _garbage_is_loss():
+            answer = _decode_scores(reply)
+            scores = {score.index: score.relevance_score for score in answer.results}
+            return Scores([scores[index] for index in range(len(documents))], _tokens(answer.usage))
 
     async def healthy(self) -> bool:
         """Whether the engine's listener answers: `/health`, or the list of models where it has no such path."""
@@ -169,6 +195,15 @@ class HttpEngine:
 
     async def _small_call(self, path: str, body: dict[str, Any]) -> tuple[int, bytes]:
         return await self._call(path, body, min(_SMALL_CALL_SECONDS, self._token_timeout))
+
+    async def _computed(self, path: str, body: dict[str, Any]) -> bytes:
+        """The reply to what takes as long as an answer; raises what a refusal means."""
+        if self._model:
+            body["model"] = self._model
+        status, reply = await self._call(path, body, self._token_timeout)
+        if status != 200:
+            raise refusal(status, reply)
+        return reply
 
     async def _call(self, path: str, body: dict[str, Any], seconds: float) -> tuple[int, bytes]:
         with self._failures(seconds):
@@ -227,6 +262,19 @@ class HttpEngine:
                 "json_schema": {"name": "answer", "schema": request.schema},
             }
         return body
+
+
+@contextlib.contextmanager
+def _garbage_is_loss() -> Generator[None, None, None]:
+    """A reply that is not what was asked for counts as none."""
+    try:
+        yield
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as garbage:
+        raise MenagerieError(ErrorCode.ENGINE_LOST) from garbage
+
+
+def _tokens(usage: _Usage | None) -> int:
+    return max(usage.prompt_tokens, usage.total_tokens) if usage else 0
 
 
 def _wire(message: Message) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.engines.chat import ChatRequest, Chunk, TextEngine
+from menagerie.engines.chat import ChatRequest, Chunk, Scores, TextEngine, Vectors
 from menagerie.engines.child import Child
 from menagerie.engines.client import HttpEngine
 from menagerie.engines.plan import Load
@@ -42,8 +42,12 @@ class RunningEngine(TextEngine, Protocol):
     window: int
     takes_system: bool
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+    async def embed(self, texts: Sequence[str]) -> Vectors:
         """See `HttpEngine.embed`; of an engine of this kind."""
+        ...
+
+    async def rerank(self, query: str, documents: Sequence[str]) -> Scores:
+        """See `HttpEngine.rerank`; of an engine of this kind."""
         ...
 
     async def close(self, *, at_once: bool = False) -> None:
@@ -85,7 +89,8 @@ class LocalEngine:
         )
         engine = cls(load, child, client)
         try:
-            engine.takes_system = await client.takes_system_messages()
+            if load.kind == "text":
+                engine.takes_system = await client.takes_system_messages()
         except BaseException:
             await engine.close(at_once=True)
             raise
@@ -121,10 +126,15 @@ class LocalEngine:
             self._counts.popitem(last=False)
         return tokens
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+    async def embed(self, texts: Sequence[str]) -> Vectors:
         """See `HttpEngine.embed`."""
         async with self._answering():
             return await self._client.embed(texts)
+
+    async def rerank(self, query: str, documents: Sequence[str]) -> Scores:
+        """See `HttpEngine.rerank`."""
+        async with self._answering():
+            return await self._client.rerank(query, documents)
 
     def when_over(self, tell: Callable[[ErrorCode], None]) -> None:
         """Call `tell` with the reason as soon as the engine is over, or now; never once it was closed."""

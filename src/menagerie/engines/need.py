@@ -12,7 +12,7 @@ import msgspec
 from menagerie.models.gguf import GgufHeader
 
 FlashAttention = Literal["auto", "on", "off"]
-Kind = Literal["text", "embedding"]
+Kind = Literal["text", "embedding", "rerank"]
 """What an engine computes."""
 
 MIB: Final = 1024 * 1024
@@ -136,7 +136,7 @@ def needs(shape: ModelShape, placement: Placement, run: Run) -> tuple[int, ...]:
 def compute_bytes(shape: ModelShape, run: Run) -> int:
     """The buffers of one pass: what a batch of tokens is on its way through a layer, the mask that says which token
     sees which, the attention itself where it is not computed in the fused way, and the outputs."""
-    batch = run.window if run.kind == "embedding" else min(_BATCH, run.context)
+    batch = run.window if run.kind != "text" else min(_BATCH, run.context)
     on_the_way = 4 * batch * (6 * shape.width + 3 * shape.feed_forward)
     mask = 2 * 2 * batch * run.context
     attention = 4 * batch * run.context * (shape.heads + 1) if run.flash_attention == "off" else 0

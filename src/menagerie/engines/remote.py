@@ -16,7 +16,7 @@ import structlog
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.engines.address import Address, AddressClient, Attempt, note_replies
 from menagerie.engines.breaker import Fault, fault_of, rest_asked_for
-from menagerie.engines.chat import ChatRequest, Chunk
+from menagerie.engines.chat import ChatRequest, Chunk, Scores, Vectors
 from menagerie.engines.engine import Limits
 from menagerie.engines.target import Remote
 
@@ -134,12 +134,13 @@ class RemoteEngine:
             self._counts.popitem(last=False)
         return tokens
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+    async def embed(self, texts: Sequence[str]) -> Vectors:
         """The vector of each of `texts`; see `HttpEngine.embed`. Takes a slot."""
-        attempt, vectors = await self._somewhere(lambda client: client.embed(texts), None)
-        self._answered(attempt)
-        self._release(attempt)
-        return vectors
+        return await self._whole(lambda client: client.embed(texts))
+
+    async def rerank(self, query: str, documents: Sequence[str]) -> Scores:
+        """How well each of `documents` answers `query`; see `HttpEngine.rerank`. Takes a slot."""
+        return await self._whole(lambda client: client.rerank(query, documents))
 
     async def close(self, *, at_once: bool = False) -> None:
         """Hang up everywhere: running requests and those that wait end with `engine.lost`, at once in any case."""
@@ -153,6 +154,13 @@ class RemoteEngine:
         await asyncio.gather(*(address.client.close() for address in self._all))
 
     # One request: a slot at an address, and another if that fails
+
+    async def _whole(self, work: Callable[[AddressClient], Awaitable[Served]]) -> Served:
+        """Do `work`, which is one reply, somewhere."""
+        attempt, served = await self._somewhere(work, None)
+        self._answered(attempt)
+        self._release(attempt)
+        return served
 
     async def _somewhere(
         self, work: Callable[[AddressClient], Awaitable[Served]], until: float | None, *, slots: int = 1

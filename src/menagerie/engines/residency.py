@@ -112,10 +112,10 @@ class Engines:
 
     @contextlib.asynccontextmanager
     async def use(
-        self, target: Target, user: str = "", tokens: int = 0
+        self, target: Target, user: str = "", tokens: int = 0, *, batch: bool = False
     ) -> AsyncGenerator[RunningEngine, None]:
         """A slot of an engine for as long as the block runs. Raises as `enter` and `Lease.moved`."""
-        lease = self.enter(target, user, tokens)
+        lease = self.enter(target, user, tokens, batch=batch)
         try:
             yield await lease.granted_engine()
         finally:

@@ -39,6 +39,23 @@ _LIMITS: Final = {
     "expert_used_count": 2**16,
 }
 
+POOLING: Final = {1: "mean", 2: "cls", 3: "last", 4: "rank"}
+"""`<architecture>.pooling_type`: llama.cpp's `llama_pooling_type`, those that make one of many."""
+
+ENCODERS: Final = frozenset(
+    {
+        "bert",
+        "nomic-bert",
+        "nomic-bert-moe",
+        "jina-bert-v2",
+        "jina-bert-v3",
+        "modern-bert",
+        "neo-bert",
+        "eurobert",
+    }
+)
+"""Architectures that read a text as a whole, and write none. They keep no KV cache."""
+
 REPACKED: Final = frozenset({"Q2_K", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"})
 """Types that llama.cpp's processor back end lays out anew when it loads them, on one kind of processor or another."""
 
@@ -76,6 +93,10 @@ class GgufHeader(msgspec.Struct, frozen=True):
     output_bytes: int = 0
     """Bytes of the output matrix; 0 where the table of embeddings serves for it."""
     largest_layer_bytes: int = 0
+    pooling: str = ""
+    """How the vectors of the tokens become that of the text: `mean`, `cls`, `last`; `rank` for a score instead."""
+    ranks: bool = False
+    """Whether there is a head that gives a score to a pair of texts."""
     repacked_bytes: int = 0
     """Bytes of the tensors of the types `REPACKED`, the table of embeddings aside: it is only looked up."""
 
@@ -137,6 +158,8 @@ class _Fields:
         value = self._integer("attention.value_length") or head_length
         experts = self._integer("expert_used_count") * self._integer("expert_feed_forward_length")
         by_part = _bytes_by_part(tensors)
+        encodes = self._architecture in ENCODERS
+        pooling = POOLING.get(self._integer("pooling_type"), "")
         return GgufHeader(
             architecture=self._architecture,
             name=self._text("general.name"),
@@ -153,12 +176,14 @@ class _Fields:
             parameters=sum(tensor.elements for tensor in tensors),
             chat_template=self._text("tokenizer.chat_template"),
             licence=self._text("general.license"),
-            kv_bytes_per_token=sum(heads_kv) * (key + value) * _F16_BYTES,
+            kv_bytes_per_token=0 if encodes else sum(heads_kv) * (key + value) * _F16_BYTES,
             weights_bytes=_weights_bytes(tensors, files),
             feed_forward_length=max(self._integer("feed_forward_length"), experts) or 4 * embedding,
             embedding_bytes=by_part["token_embd"],
             output_bytes=by_part["output"],
             largest_layer_bytes=max((size for part, size in by_part.items() if part.isdecimal()), default=0),
+            pooling=pooling or ("mean" if encodes else ""),
+            ranks=pooling == "rank" or "cls" in by_part,
             repacked_bytes=sum(tensor.size or 0 for tensor in tensors if _is_repacked(tensor)),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from menagerie.core.errors import ErrorCode, MenagerieError
 
 Kind = Literal["file", "hub", "package", "url"]
+KINDS: Final = get_args(Kind)
 
 SAFETENSORS: Final = ".safetensors"
 

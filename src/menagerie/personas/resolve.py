@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,7 +14,8 @@ import structlog
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.provenance import ModelFacts
-from menagerie.engines.plan import Local, Machine, ModelShape, Wish, plan
+from menagerie.engines.installed import facts_of, planned
+from menagerie.engines.plan import Local, Machine, Wish
 from menagerie.engines.residency import Engines
 from menagerie.engines.target import Remote, Target
 from menagerie.engines.unit import Care
@@ -75,12 +76,15 @@ class Resolver:
         catalogue: Catalogue,
         engines: Engines,
         machine: Machine,
+        others: Callable[[], Mapping[Target, Care]] = dict,
     ) -> None:
+        """`others` tells of engines that no persona asks for, and how they are kept."""
         self._settings = settings
         self._personas = personas
         self._catalogue = catalogue
         self._engines = engines
         self._machine = machine
+        self._others = others
         self._known: dict[str, Resolution | MenagerieError] = {}
         self._instead: dict[str, Resolution] = {}
         """Who answers for a persona while its own model is set aside."""
@@ -196,7 +200,7 @@ class Resolver:
         self._bare = await asyncio.to_thread(self._bare_models)
         everybody = (*personas, *self._bare.values())
         self._known, self._instead = await asyncio.to_thread(self._resolve_all, everybody)
-        self._engines.expect(self._cared_for(everybody))
+        self._engines.expect({**self._others(), **self._cared_for(everybody)})
         self._hashes.clear()  # what holds of the file as it is now has come with it
         self._known_for = personas
         self._known_at = time.monotonic()
@@ -323,8 +327,6 @@ class Resolver:
         return self._configured(_DEFAULT_ENGINE) or next(installed, None)
 
     def _local(self, persona: Persona, model: InstalledModel, wanted: str, window: int) -> Resolution:
-        header = model.header
-        shape = ModelShape.of(header)
         wish = Wish(
             window=window,
             slots=self._settings.engine_slots,
@@ -334,19 +336,8 @@ class Resolver:
             cache_mib=self._settings.prompt_cache,
             draft=self._settings.whisper_speculative_decoding,
         )
-        load = msgspec.structs.replace(
-            plan(str(model.path), model.name, shape, wish, self._machine), version=_version(model)
-        )
-        facts = ModelFacts(
-            name=header.name or model.name,
-            file=model.path.name,
-            sha256=model.sha256,
-            architecture=header.architecture,
-            quantization=header.quantization,
-            parameters=_in_words(header.parameters),
-            licence=header.licence,
-            source=f"file:{model.path.name}" if model.source.startswith("file:") else model.source,
-        )
+        load = planned(model, wish, self._machine)
+        facts = facts_of(model)
         return Resolution(load, facts, min(persona.context_window, load.window), wanted)
 
 
@@ -360,21 +351,7 @@ def _remote_resolution(remote: Remote, persona: Persona, wanted: str) -> Resolut
     return Resolution(remote, facts, min(persona.context_window, remote.window), wanted)
 
 
-def _version(model: InstalledModel) -> str:
-    try:
-        return f"{model.size}-{model.path.stat().st_mtime_ns}"
-    except OSError:
-        return ""  # just gone; the catalogue will not know it any more
-
-
 def _missing(persona: str, wish: ModelWish) -> MenagerieError:
     return MenagerieError(
         ErrorCode.MODEL_MISSING, model=wish.label, command=f"menagerie models pull {persona}"
     )
-
-
-def _in_words(parameters: int) -> str:
-    for size, unit in ((10**9, "B"), (10**6, "M")):
-        if parameters >= size:
-            return f"{parameters / size:.3g} {unit}"
-    return str(parameters or "")

@@ -11,6 +11,7 @@ from menagerie.web.rates import RateLimits
 
 if TYPE_CHECKING:
     from menagerie.conversation.turn import Turns
+    from menagerie.embeddings.service import Embeddings
     from menagerie.engines.figures import Figures
     from menagerie.engines.residency import Engines
     from menagerie.models.catalogue import Catalogue
@@ -31,6 +32,7 @@ class Services:
     engines: Engines
     turns: Turns
     resolver: Resolver
+    embeddings: Embeddings
     figures: Figures
     rates: RateLimits = field(default_factory=RateLimits)
 

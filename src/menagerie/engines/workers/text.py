@@ -82,9 +82,11 @@ def _parameters(load: dict[str, Any]) -> Any:
         "on": flash.LLAMA_FLASH_ATTN_TYPE_ENABLED,
         "off": flash.LLAMA_FLASH_ATTN_TYPE_DISABLED,
     }[load["flash_attention"]]
-    if load.get("kind") == "embedding":
+    if load.get("kind", "text") != "text":
         parameters.embedding = True
-        if load.get("pooling") == "mean":
+        if load["kind"] == "rerank":
+            parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_RANK
+        elif load.get("pooling") == "mean":
             parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
         # A text whose tokens look at each other in both directions is computed in one piece.
         parameters.n_batch = parameters.n_ubatch = load["window"]
