@@ -37,7 +37,18 @@ from menagerie.store.database import Store
 from menagerie.web import errors
 from menagerie.web.guard import Guard
 from menagerie.web.listener import BoundedHttpProtocol, BoundedWebSocketProtocol
-from menagerie.web.routes import describe, docs, gpt, health, metrics, openai, pages, platform, toil
+from menagerie.web.routes import (
+    describe,
+    docs,
+    embedding,
+    gpt,
+    health,
+    metrics,
+    openai,
+    pages,
+    platform,
+    toil,
+)
 from menagerie.web.routes import socket as socket_routes
 from menagerie.web.services import Services
 
@@ -75,7 +86,8 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     errors.install(app)
-    for routes in (pages, docs, describe, gpt, toil, openai, socket_routes, platform, metrics, health):
+    interfaces = (describe, gpt, toil, embedding, openai, socket_routes)
+    for routes in (pages, docs, *interfaces, platform, metrics, health):
         app.include_router(routes.router)
     app.add_middleware(Guard, settings=services.settings)
     return app

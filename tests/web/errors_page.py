@@ -20,8 +20,8 @@ INTRODUCTIONS: Final[dict[Language, str]] = {
 
 Every failure has a code that does not change, and a sentence in the caller’s language. Programs go by the code.
 
-Over HTTP the answer has the status below. `/toil`, `/describe` and whoever asks for `application/json` get
-`{"error": {"code": "…", "message": "…", "request": "…", "retry_after": 5}}`; a browser gets a page; all others get
+Over HTTP the answer has the status below. `/toil`, `/describe`, `/embedding` and whoever asks for `application/json`
+get `{"error": {"code": "…", "message": "…", "request": "…", "retry_after": 5}}`; a browser gets a page; all others get
 text, `message [code]`. `request` is the number that the header `X-Request-Id` and the log have as well. Where trying
 again can help, `Retry-After` and `retry_after` say after how many seconds. On a websocket that speaks
 `menagerie.events.v1` the event `failed` has `code`, `message` and `retry_after`.
@@ -38,8 +38,8 @@ What stands in braces is filled in: see the last column.
 Chaque échec porte un code qui ne change pas et une phrase dans la langue de la personne. Les programmes se fient au
 code.
 
-En HTTP, la réponse a le statut indiqué ci-dessous. `/toil`, `/describe` et qui demande `application/json` reçoivent
-`{"error": {"code": "…", "message": "…", "request": "…", "retry_after": 5}}`; un navigateur reçoit une page; tous les
+En HTTP, la réponse a le statut indiqué ci-dessous. `/toil`, `/describe`, `/embedding` et qui demande `application/json`
+reçoivent `{"error": {"code": "…", "message": "…", "request": "…", "retry_after": 5}}`; un navigateur reçoit une page; tous les
 autres reçoivent du texte, `message [code]`. `request` est le numéro qui figure aussi dans l’en-tête `X-Request-Id` et
 dans le journal. Lorsqu’un nouvel essai peut réussir, `Retry-After` et `retry_after` donnent le nombre de secondes à
 attendre. Sur un websocket qui parle `menagerie.events.v1`, l’événement `failed` contient `code`, `message` et
