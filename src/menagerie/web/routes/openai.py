@@ -10,17 +10,20 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from menagerie.core.identity import User
 from menagerie.locales import Language
 from menagerie.web.errors import InvalidRequestError, failed
 from menagerie.web.keys import Caller, caller_of
 from menagerie.web.language import language_of
-from menagerie.web.openai import chat, completions, models, responses
+from menagerie.web.openai import chat, completions, embeddings, models, rerank, responses
 from menagerie.web.openai.answer import TurnFailedError, gather
 from menagerie.web.openai.response_stream import ResponseStream
 from menagerie.web.openai.stream import EventStream
 from menagerie.web.services import Services, services_of
 from menagerie.web.streaming import ClientGoneError, while_connected
 from menagerie.web.strict_json import decode_object
+
+_Computation = Callable[[Services, User, Language, Mapping[str, object]], Awaitable[dict[str, Any]]]
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -102,6 +105,18 @@ async def delete_response(response: str, request: Request) -> Response:
     return _json({"id": response, "object": "response", "deleted": True})
 
 
+@router.post("/embeddings", summary="The vectors of texts", openapi_extra=_OPENAPI)
+async def embed(request: Request) -> Response:
+    """The vector of each text, of the one model that the settings choose."""
+    return await _computed(request, embeddings.answer)
+
+
+@router.post("/rerank", summary="Which documents answer a query best", openapi_extra=_OPENAPI)
+async def rank(request: Request) -> Response:
+    """Scores, the best first, as the rerank APIs of Cohere and Jina give them."""
+    return await _computed(request, rerank.answer)
+
+
 async def _begun(request: Request) -> tuple[Services, Caller, dict[str, str], dict[str, object]]:
     """Who asks, what their limits have left, and what they send."""
     services = services_of(request)
@@ -126,6 +141,20 @@ async def _whole(
         return failed(request, ended.failure, language)
     except ClientGoneError:
         return Response(status_code=_CLIENT_GONE)
+
+
+async def _computed(request: Request, answer: _Computation) -> Response:
+    """What is computed of texts, without a turn."""
+    services, caller, headers, body = await _begun(request)
+    language = language_of(request, services.settings)
+    try:
+        async with while_connected(request.receive):
+            made = await answer(services, caller.user, language, body)
+    except ClientGoneError:
+        return Response(status_code=_CLIENT_GONE)
+    services.rates.charge(caller.key, made["usage"]["total_tokens"])
+    encoded = await run_in_threadpool(msgspec.json.encode, made)  # many vectors are megabytes
+    return Response(encoded, headers=headers, media_type="application/json")
 
 
 def _json(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
