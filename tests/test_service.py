@@ -225,7 +225,12 @@ def test_a_service_under_nohup_outlives_the_terminal(tmp_path: Path, tiny_model:
 def started(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "menagerie", "serve"],
-        env={"PATH": os.environ["PATH"], "LANG": "fr_CA.UTF-8", **environment},
+        env={
+            "PATH": os.environ["PATH"],
+            "LANG": "fr_CA.UTF-8",
+            "WHISPER_EMBEDDING_MODEL": "none",
+            **environment,
+        },
         capture_output=True,
         text=True,
         timeout=60,

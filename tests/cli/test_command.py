@@ -49,6 +49,7 @@ def _a_machine_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     for name in os.environ:
         if name.startswith(("MENAGERIE_", "LLM_", "LC_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("WHISPER_EMBEDDING_MODEL", "none")
     monkeypatch.setenv("LANG", "en_CA.UTF-8")
     monkeypatch.setenv("MENAGERIE_DATA", str(tmp_path / "data"))
 
