@@ -8,8 +8,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import drafting, measures, processes, residency
+from bench import drafting, embeddings, measures, processes, residency
 from bench.figure import Figure
+from menagerie.models.catalogue import Catalogue
+from menagerie.models.pull import pull_with_bar
+from menagerie.models.wish import DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL, ModelWish
+from menagerie.settings import Settings
 
 NAMES = (
     "streaming",
@@ -24,19 +28,24 @@ NAMES = (
     "killed",
     "forecasts",
     "drafting",
+    "embeddings",
 )
 
 
 def default_model() -> Path:
     """The default model, fetched if it is not there yet."""
-    from menagerie.models.catalogue import Catalogue
-    from menagerie.models.pull import pull_with_bar
-    from menagerie.models.wish import DEFAULT_MODEL
-    from menagerie.settings import Settings
+    return _fetched(DEFAULT_MODEL)
 
+
+def embedding_model() -> Path:
+    """The default model of embeddings, fetched if it is not there yet."""
+    return _fetched(DEFAULT_EMBEDDING_MODEL)
+
+
+def _fetched(wish: ModelWish) -> Path:
     settings = Settings(data=processes.ROOT / "var")
     catalogue = Catalogue(settings.data / "models")
-    found = catalogue.find(DEFAULT_MODEL) or pull_with_bar(DEFAULT_MODEL, catalogue, settings, "en")
+    found = catalogue.find(wish) or pull_with_bar(wish, catalogue, settings, "en")
     return found.path
 
 
@@ -55,11 +64,16 @@ async def measure(names: list[str], model: Path, repeats: int) -> None:
         "killed": lambda: residency.killed(model, repeats),
         "forecasts": lambda: residency.forecasts(model, repeats),
         "drafting": lambda: drafting.drafting(model, repeats),
+        "embeddings": lambda: _embeddings(repeats),
     }
     for name in names:
         print(f"# {name} …", file=sys.stderr, flush=True)
         for figure in await work[name]():
             _print(figure)
+
+
+async def _embeddings(repeats: int) -> list[Figure]:
+    return await embeddings.embeddings(await asyncio.to_thread(embedding_model), repeats)
 
 
 def _print(figure: Figure) -> None:

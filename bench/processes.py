@@ -154,6 +154,7 @@ async def service(
             "MENAGERIE_PORT": str(port),
             "MENAGERIE_LOG_LEVEL": "warning",
             "MENAGERIE_LOG_FORMAT": "json",
+            "WHISPER_EMBEDDING_MODEL": "none",
             **settings,
         }
         if engine_url:
