@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import openai
 import pytest
 
+import openai
 from menagerie.embeddings.service import Embeddings
 from menagerie.engines.residency import Engines
 from menagerie.models.catalogue import Catalogue
