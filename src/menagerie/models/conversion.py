@@ -100,7 +100,8 @@ class _Conversion:
             if file not in companions:
                 raise self._unsupported(file)
         self._config = msgspec.json.decode(companions[CONFIG], type=_Config)
-        self._vocabulary = companions[VOCABULARY].decode().splitlines()
+        lines = companions[VOCABULARY].decode().removesuffix("\n").split("\n")
+        self._vocabulary = [line.removesuffix("\r") for line in lines]  # other ends of lines are pieces
         self._tokenizer = msgspec.json.decode(companions.get(TOKENIZER, b"{}"), type=_Tokenizer)
         self._pooling = msgspec.json.decode(companions.get(POOLING, b"{}"), type=_Pooling)
         self._readme = companions.get(README, b"").decode(errors="replace")
