@@ -30,7 +30,7 @@ VOCABULARY: Final = (
     *(f"##{letter}" for letter in string.ascii_lowercase if letter != "s"),
     *string.digits,
     *string.punctuation,
-    "\u2028",
+    "\u2028x",
 )
 """Every lower-case letter alone is a piece: no word is unknown."""
 

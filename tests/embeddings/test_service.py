@@ -13,7 +13,9 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.identity import User
 from menagerie.embeddings.batches import MOST_TEXTS
 from menagerie.embeddings.service import cosine
+from menagerie.engines.lease import Lease
 from menagerie.engines.residency import Engines
+from menagerie.engines.target import Target
 from menagerie.engines.unit import Care
 from menagerie.models.failures import ModelError
 from menagerie.settings import RemoteEngine
@@ -68,6 +70,23 @@ async def test_many_texts_go_in_pieces_that_let_others_between(
     together = await texts.embed(MANY, None, ANA)
     alone = await texts.embed([MANY[40]], None, ANA)
     assert together.vectors[40] == pytest.approx(alone.vectors[0], abs=1e-3)
+
+
+async def test_many_texts_are_a_batch_and_few_are_a_persons(
+    tmp_path: Path, engines: Engines, embedder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[tuple[str, bool]] = []
+    enter = engines.enter
+
+    def note(target: Target, user: str, tokens: int, *, batch: bool = False) -> Lease:
+        entered.append((user, batch))
+        return enter(target, user, tokens, batch=batch)
+
+    monkeypatch.setattr(engines, "enter", note)
+    texts = texts_service(tmp_path, engines, whisper_embedding_model=str(embedder))
+    await texts.embed(MANY[:MOST_TEXTS], None, ANA)
+    await texts.embed(MANY[: MOST_TEXTS + 1], None, ANA)
+    assert entered == [("ana", False), ("ana", True), ("ana", True)]
 
 
 async def test_a_text_longer_than_the_window_is_refused_with_the_figures(

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 import openai
+from menagerie.embeddings.batches import MOST_TEXTS
 from menagerie.embeddings.service import Embeddings
 from menagerie.engines.residency import Engines
 from menagerie.models.catalogue import Catalogue
@@ -205,3 +206,6 @@ async def test_who_goes_away_leaves_no_work_behind(client: aiohttp.ClientSession
         asking.cancel()
         while engines.overview().running or engines.overview().waiting:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
+    asked_for = engines.overview().hits + engines.overview().misses
+    await asyncio.sleep(0.2)
+    assert engines.overview().hits + engines.overview().misses == asked_for < 2000 / MOST_TEXTS
