@@ -208,3 +208,10 @@ def test_a_persona_answers_in_the_language_that_is_asked_for(client: openai.Open
     with pytest.raises(openai.NotFoundError) as unknown:
         french.chat.completions.create(model="personne", messages=HELLO)
     assert "modèle" in str(unknown.value)
+
+
+def test_a_service_without_vectors_lists_none_and_says_so(client: openai.OpenAI) -> None:
+    assert not [model.id for model in client.models.list() if "minilm" in model.id.lower()]
+    with pytest.raises(openai.APIStatusError) as off:
+        client.embeddings.create(model="any", input="Hello?")
+    assert off.value.code == "embeddings.off"

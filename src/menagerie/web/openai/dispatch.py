@@ -11,7 +11,7 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.locales import Language
 from menagerie.web.errors import status_of
 from menagerie.web.keys import Caller
-from menagerie.web.openai import chat, completions, responses
+from menagerie.web.openai import chat, completions, embeddings, responses
 from menagerie.web.openai.answer import TurnFailedError, gather
 from menagerie.web.openai.errors import STATUS, error_object
 from menagerie.web.openai.fields import refuse_field
@@ -63,6 +63,10 @@ async def _answer(
         case "/v1/responses":
             work = await responses.decode(services, caller, language, body, batch=True)
             return responses.whole(work, await gather(services.turns, work.turn))
+        case "/v1/embeddings":
+            made = await embeddings.answer(services, caller.user, language, body)
+            services.rates.charge(caller.key, made["usage"]["total_tokens"])
+            return made
         case _:
             raise MenagerieError(ErrorCode.NOT_FOUND)
 

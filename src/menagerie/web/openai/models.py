@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any, Final
 
@@ -45,15 +46,27 @@ async def listing(services: Services, caller: Caller, language: Language) -> dic
     if caller.may_bypass:
         bare = await services.resolver.models()
         data += [_model(name.removeprefix(BARE)) for name in bare if caller.may_use(name)]
+    data += [_model(name) for name in await _text_models(services)]
     return {"object": "list", "data": data}
 
 
 async def one(services: Services, caller: Caller, model: str, language: Language) -> dict[str, Any]:
     """One of them. Raises `model.unknown`."""
+    if model in await _text_models(services):
+        return _model(model)
     found = await who(services, caller, model)
     if found.bare:
         return _model(found.name.removeprefix(BARE))
     return _persona(services.personas.get(found.name), language)
+
+
+async def _text_models(services: Services) -> list[str]:
+    """The models that make vectors and rank, as far as there are any."""
+    names: list[str] = []
+    for chosen in (services.embeddings.embedder, services.embeddings.reranker):
+        with contextlib.suppress(MenagerieError):
+            names.append((await chosen.find()).facts.name)
+    return names
 
 
 def _persona(persona: Persona, language: Language) -> dict[str, Any]:
