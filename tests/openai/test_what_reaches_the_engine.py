@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,12 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import openai
+from menagerie.models.projector import projector_of
 from tests.openai.recording_engine import RecordingEngine, recording_engine
 from tests.service import Service, running_service
+from tests.tiny_model import WIDTH, write_tiny_model
+from tests.tiny_projector import write_tiny_projector
 
-PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(32)).decode()
+
+def png(color: tuple[int, int, int], size: tuple[int, int] = (32, 32)) -> str:
+    """A picture of one colour, in base64."""
+    written = io.BytesIO()
+    Image.new("RGB", size, color).save(written, "PNG")
+    return base64.b64encode(written.getvalue()).decode()
+
+
+PIXEL = png((255, 0, 0), (1, 1))
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +185,9 @@ def test_pictures_reach_a_model_that_sees(recorded: Service, engine: RecordingEn
         "data:image/png;base64,AAAA",
         "data:text/html;base64," + PIXEL,
         "data:image/svg+xml;base64," + PIXEL,
+        "data:image/jpeg;base64," + PIXEL,
+        "data:image/png;base64," + PIXEL[:24],
+        "data:image/png;base64," + png((0, 0, 0), (9000, 9000)),
     ],
 )
 def test_what_is_no_picture_is_refused_by_its_place_and_fetched_from_nowhere(
@@ -191,3 +207,32 @@ def test_a_model_without_eyes_says_so(service: Service) -> None:
     with opened(service) as client, pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(model="beaver", messages=messages)
     assert refused.value.code == "image.unsupported"
+
+
+def test_a_model_with_its_projector_beside_it_tells_pictures_apart(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path / "tiny.gguf")
+    write_tiny_projector(model.with_name("mmproj-tiny.gguf"), WIDTH)
+
+    def answer(client: openai.OpenAI, picture: str) -> str:
+        part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture}"}}
+        text = {"type": "text", "text": "What is it?"}
+        messages: Any = [{"role": "user", "content": [text, part]}]
+        said = client.chat.completions.create(model="beaver", messages=messages, temperature=0, max_tokens=12)
+        return said.choices[0].message.content or ""
+
+    with (
+        running_service(tmp_path / "data", model, LLM_CONTEXT_WINDOW="2048") as running,
+        opened(running) as client,
+    ):
+        red, blue = png((255, 0, 0)), png((0, 0, 255))
+        assert answer(client, red) == answer(client, red) != answer(client, blue)
+
+
+def test_a_projector_for_other_models_is_none_of_this_ones(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path / "tiny.gguf")
+    assert projector_of(model, WIDTH) is None
+    write_tiny_projector(tmp_path / "mmproj-other.gguf", WIDTH * 2)
+    (tmp_path / "mmproj-broken.gguf").write_bytes(b"GGUF")
+    assert projector_of(model, WIDTH) is None
+    fitting = write_tiny_projector(tmp_path / "tiny-mmproj-f32.gguf", WIDTH)
+    assert projector_of(model, WIDTH) == fitting

@@ -7,11 +7,19 @@ import msgspec
 from menagerie.core.provenance import ModelFacts
 from menagerie.engines.plan import Local, Machine, ModelShape, Wish, plan
 from menagerie.models.catalogue import InstalledModel
+from menagerie.models.projector import projector_of
 
 
 def planned(model: InstalledModel, wish: Wish, machine: Machine) -> Local:
     """The forms in which `model` can be loaded for `wish`."""
-    local = plan(str(model.path), model.name, ModelShape.of(model.header), wish, machine)
+    shape = ModelShape.of(model.header)
+    projector = projector_of(model.path, model.header.embedding_length) if wish.kind == "text" else None
+    if projector is not None:
+        shape = msgspec.structs.replace(shape, projector_bytes=projector.stat().st_size)
+    local = plan(str(model.path), model.name, shape, wish, machine)
+    if projector is not None:
+        forms = tuple(msgspec.structs.replace(form, projector=str(projector)) for form in local.forms)
+        local = msgspec.structs.replace(local, forms=forms)
     return msgspec.structs.replace(local, version=_version(model))
 
 

@@ -95,6 +95,8 @@ class Load(msgspec.Struct, frozen=True):
     """Whether the engine may change these parameters to what it thinks fits; not after a plan."""
     mapped: bool = True
     """Whether weights are mapped from their file; those that the engine lays out anew would be in memory twice."""
+    projector: str = ""
+    """The file of the part that reads pictures; empty: the model takes none."""
     fixed_length: bool = False
     """Generate on past the model's end of text: for measuring."""
 

@@ -48,7 +48,9 @@ class Resolution(msgspec.Struct, frozen=True):
     @property
     def sees(self) -> bool:
         """Whether the model takes pictures."""
-        return isinstance(self.target, Remote) and self.target.sees
+        if isinstance(self.target, Remote):
+            return self.target.sees
+        return bool(self.target.forms[0].projector)
 
 
 class Description(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -90,6 +90,9 @@ def _parameters(load: dict[str, Any]) -> Any:
             parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
         # A text whose tokens look at each other in both directions is computed in one piece.
         parameters.n_batch = parameters.n_ubatch = load["window"]
+    if load.get("projector"):
+        parameters.mmproj.path = load["projector"]
+        parameters.mmproj_use_gpu = bool(load["gpu_layers"])
     _draft(parameters, load.get("draft", 0))
     _place(parameters, load)
     if load.get("fixed_length"):

@@ -9,7 +9,8 @@ import msgspec
 
 from menagerie.core.messages import Message, ToolCall
 from menagerie.web.openai.fields import refuse_field
-from menagerie.web.openai.messages import MAX_IMAGES, Said, image
+from menagerie.web.openai.messages import Said
+from menagerie.web.openai.pictures import MAX_IMAGES, image
 
 
 class _InputText(msgspec.Struct, tag_field="type", tag="input_text", forbid_unknown_fields=True):

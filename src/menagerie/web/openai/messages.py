@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 
 from menagerie.core.messages import Message, ToolCall
 from menagerie.web.openai.fields import refuse_field
-
-MAX_IMAGES: Final = 16
-_DATA: Final = re.compile(r"data:image/(png|jpeg|webp|gif);base64,([A-Za-z0-9+/=\s]+)", re.ASCII)
-_SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF")
+from menagerie.web.openai.pictures import MAX_IMAGES, image
 
 
 class _Text(msgspec.Struct, tag_field="type", tag="text", forbid_unknown_fields=True):
@@ -102,20 +96,6 @@ def said(messages: Sequence[ChatMessage]) -> Said:
     if sum(len(message.images) for message in others) > MAX_IMAGES:
         raise refuse_field("messages")
     return Said("\n\n".join(instructions), tuple(others[:-1]), others[-1])
-
-
-def image(address: str, path: str) -> str:
-    """A picture in a `data:` address, if it is one by its first bytes. Addresses elsewhere are not fetched."""
-    found = _DATA.fullmatch(address)
-    if found is None:
-        raise refuse_field(path)
-    try:
-        start = base64.b64decode("".join(found[2].split()), validate=True)[:16]
-    except (binascii.Error, ValueError) as fault:
-        raise refuse_field(path) from fault
-    if not start.startswith(_SIGNATURES):
-        raise refuse_field(path)
-    return address
 
 
 def _message(message: _User | _Assistant | _Tool, path: str) -> Message:
