@@ -12,7 +12,7 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.messages import Message
 from menagerie.engines.chat import ChatRequest, Chunk, Usage
 from menagerie.structured.answer import Account, constrained
-from menagerie.structured.grammar import BYTES, LIMITS
+from menagerie.structured.compiler import BYTES, LIMITS
 from menagerie.structured.schema import CompiledSchema
 
 Chat = Callable[[ChatRequest], AsyncGenerator[Chunk, None]]

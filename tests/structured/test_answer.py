@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.provenance import SchemaFacts
 from menagerie.engines.chat import ChatRequest, Chunk
 from menagerie.structured.answer import Account, constrained
 from menagerie.structured.schema import CompiledSchema, compile_schema
@@ -47,9 +48,17 @@ async def test_a_cut_at_any_place_still_gives_valid_json(cut: int) -> None:
     account = Account()
     text, last = await whole(saying(ANSWER[:cut], finish="length"), PERSON, account=account)
     PERSON.verify(text)
-    assert text.startswith(ANSWER[:cut])
+    kept = ANSWER[:cut] if text.startswith(ANSWER[:cut]) else ANSWER[: ANSWER.rindex(",", 0, cut)]
+    assert text.startswith(kept)
     assert last.finish == "length"
     assert account.closed
+
+
+async def test_a_name_that_gets_no_value_is_left_out_where_the_schema_allows() -> None:
+    compiled = compile_schema({"type": "object", "additionalProperties": {"type": "array", "minItems": 9}})
+    for cut in range(2, 12):
+        text, _ = await whole(saying('{"remarks":['[:cut], finish="length", piece=1), compiled)
+        assert json.loads(text) == {}
 
 
 async def test_the_last_brace_is_not_handed_on_before_the_whole_is_verified(
@@ -146,7 +155,7 @@ async def test_duplicate_keys_are_stopped_before_they_are_handed_on() -> None:
 
 async def test_an_answer_that_is_only_verified_is_held_back_and_asked_for_again() -> None:
     requests: list[ChatRequest] = []
-    replies = iter(["[1,2,2]", "[1,2,3]"])
+    replies = iter(["[1,1,1,1]", "[1,2,3]"])
 
     async def chat(request: ChatRequest) -> AsyncGenerator[Chunk, None]:
         requests.append(request)
@@ -164,14 +173,30 @@ async def test_an_answer_that_is_only_verified_is_held_back_and_asked_for_again(
     assert requests[0].schema == UNIQUE.schema
 
 
-async def test_an_answer_that_stays_wrong_is_cut_back_to_what_was_right() -> None:
-    text, last = await whole(saying("[1,2,3,2]"), UNIQUE)
+async def test_what_breaks_the_schema_is_left_out_where_most_can_be_kept() -> None:
+    account = Account()
+    text, last = await whole(saying("[1,2,3,2]"), UNIQUE, account=account)
     assert text == "[1,2,3]"
-    assert last.finish == "length"
+    assert last.finish == "stop"
+    assert account.attempts == 1
+    assert account.facts(UNIQUE) == SchemaFacts(
+        verdict="verified",
+        strength="coerced",
+        guaranteed=("items", "type"),
+        verified=("uniqueItems",),
+        repaired=True,
+    )
+
+
+async def test_a_repair_that_would_leave_little_is_kept_for_when_nothing_else_helps() -> None:
+    account = Account()
+    text, _ = await whole(saying("[1,1,1,1]"), UNIQUE, account=account)
+    assert text == "[1]"
+    assert account.attempts == 3
 
 
 async def test_where_nothing_can_be_kept_the_error_names_the_keyword() -> None:
-    compiled = compile_schema({"type": "string", "not": {"const": "no"}})
+    compiled = compile_schema({"type": "string", "not": {"pattern": "no|never"}})
     with pytest.raises(MenagerieError) as caught:
         await whole(saying('"no"'), compiled)
     assert caught.value.code is ErrorCode.SCHEMA_NOT_MET

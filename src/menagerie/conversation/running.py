@@ -172,7 +172,7 @@ class RunningTurn:
                 first_token_ms=round(self.first_token_ms, 1),
                 total_ms=round(total_ms, 1),
             ),
-            schema=compiled.describe(account.attempts) if compiled and account else "",
+            schema=account.facts(compiled) if compiled and account else None,
         )
 
 

@@ -37,6 +37,25 @@ class Timings(msgspec.Struct, frozen=True, omit_defaults=True):
     total_ms: float = 0.0
 
 
+class SchemaFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a structured answer is held to its schema, and how it came about."""
+
+    verdict: str
+    """`guaranteed`: whatever the grammar lets pass meets the schema. `verified`: some keywords were checked
+    afterwards. Both were verified as a whole."""
+    strength: str
+    """The step at which the grammar compiled: `strict`, `coerced`, `lenient`, `relaxed`, `shallow` or `any`."""
+    guaranteed: tuple[str, ...] = ()
+    """Keywords of the schema that the grammar enforces everywhere."""
+    verified: tuple[str, ...] = ()
+    """Keywords of which at least one place was only checked afterwards."""
+    attempts: int = 1
+    closed: bool = False
+    """The end is ours: the engine had stopped short, or repeated itself."""
+    repaired: bool = False
+    """What broke the schema was left out or trimmed."""
+
+
 class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
     """The account of one answer."""
 
@@ -57,6 +76,6 @@ class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
     """Older messages that no longer fitted into the context window."""
     sources: tuple[SourceFacts, ...] = ()
     timings: Timings = Timings()
-    schema: str = ""
-    """For structured answers: `guaranteed` or `verified`, and after how many attempts."""
+    schema: SchemaFacts | None = None
+    """For structured answers."""
     ai_generated: bool = msgspec.field(default=True)

@@ -16,6 +16,7 @@ import msgspec
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.messages import Message
+from menagerie.core.provenance import SchemaFacts
 from menagerie.engines.chat import ChatRequest, Chunk, Usage
 from menagerie.locales import Language, text
 from menagerie.structured.attempt import Attempt, Ending
@@ -38,6 +39,20 @@ class Account(msgspec.Struct):
     attempts: int = 0
     closed: bool = False
     """We wrote the end: the engine had stopped short, died, or repeated itself."""
+    repaired: bool = False
+    """We left out or trimmed what broke the schema."""
+
+    def facts(self, compiled: CompiledSchema) -> SchemaFacts:
+        """For the provenance."""
+        return SchemaFacts(
+            verdict="guaranteed" if compiled.guaranteed else "verified",
+            strength=compiled.step,
+            guaranteed=compiled.enforced,
+            verified=compiled.unguaranteed,
+            attempts=self.attempts,
+            closed=self.closed,
+            repaired=self.repaired,
+        )
 
 
 async def constrained(
@@ -125,6 +140,10 @@ class _Asking:
         again = (Message("assistant", answer or "…"), Message("user", problem))
         self._messages = (*self._request.messages, *again)
 
+    def repaired(self, attempt: Attempt, text: str) -> Chunk:
+        self._account.repaired = True
+        return Chunk(text=text, finish="stop" if attempt.stopped else "length", usage=self._usage)
+
     def last(self, ending: Ending, rest: str) -> Chunk:
         self._account.closed = ending.closed
         return Chunk(text=rest, finish="length" if ending.closed else "stop", usage=self._usage)
@@ -137,7 +156,7 @@ async def _streamed(asking: _Asking) -> AsyncGenerator[Chunk, None]:
         async with aclosing(attempt.pieces()) as pieces:
             async for piece in pieces:
                 waiting += piece
-                if attempt.inside:
+                if attempt.ready:
                     yield Chunk(waiting)
                     passed, waiting = passed + waiting, ""
         asking.count(attempt)
@@ -174,6 +193,9 @@ async def _held_back(asking: _Asking, language: Language) -> AsyncGenerator[Chun
             yield asking.last(ending, ending.text)
             return
         violation = ending.violation
+        if ending.repaired is not None and (ending.hardly_changed or not asking.may_go_on):
+            yield asking.repaired(attempt, ending.repaired)
+            return
         asking.ask_again(ending.text, violation, language)
     if attempt is not None:
         shortened = await asyncio.to_thread(attempt.cut_back)

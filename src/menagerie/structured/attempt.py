@@ -19,15 +19,23 @@ from menagerie.structured.verification import SchemaViolation, parse
 MAX_CHARACTERS: Final = 4_000_000
 """Of one answer; whoever writes more is stopped."""
 _CUTS: Final = 12
+_MOSTLY: Final = 0.6
 _OPENINGS: Final = 16
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """A whole text; valid where `violation` is None. `closed`: its end was not the engine's."""
+    """A whole text; valid where `violation` is None. `closed`: its end was not the engine's. `repaired`: a valid text
+    near to one that is not."""
 
     text: str
     violation: SchemaViolation | None = None
     closed: bool = False
+    repaired: str | None = None
+
+    @property
+    def hardly_changed(self) -> bool:
+        """Whether the repair kept most of what was written."""
+        return self.repaired is not None and len(self.repaired) >= _MOSTLY * len(self.text)
 
 
 class Attempt:
@@ -37,13 +45,13 @@ class Attempt:
     def __init__(self, chunks: AsyncGenerator[Chunk, None], compiled: CompiledSchema) -> None:
         self.lost: MenagerieError | None = None
         self.refused = False
+        self.stopped = False
         self._chunks = chunks
         self._compiled = compiled
         self._guard = compiled.guard()
         self._written: list[str] = []
         self._characters = 0
         self._usage: Usage | None = None
-        self._stopped = False
 
     @property
     def text(self) -> str:
@@ -56,6 +64,11 @@ class Attempt:
         return self._guard.depth > 0
 
     @property
+    def ready(self) -> bool:
+        """Whether what is there can be handed on. A name waits for its value: should none come, it is left out."""
+        return self.inside and not self._guard.before_value
+
+    @property
     def usage(self) -> Usage:
         """As the engine told; else a token for each chunk."""
         return self._usage or Usage(answer=len(self._written))
@@ -66,7 +79,7 @@ class Attempt:
             try:
                 async for chunk in chunks:
                     self._usage = chunk.usage or self._usage
-                    self._stopped = self._stopped or chunk.finish == "stop"
+                    self.stopped = self.stopped or chunk.finish == "stop"
                     if not chunk.text:
                         continue
                     self._written.append(chunk.text)
@@ -81,7 +94,7 @@ class Attempt:
 
     def _feed(self, piece: str) -> str:
         if self.refused or self._guard.ended:
-            self._stopped = self._stopped or bool(piece.strip())
+            self.stopped = self.stopped or bool(piece.strip())
             return ""
         accepted, rest = self._guard.take(piece)
         self.refused = bool(rest) and not (self._guard.ended or self._guard.looping)
@@ -89,7 +102,7 @@ class Attempt:
 
     @property
     def _over(self) -> bool:
-        junk = self._guard.ended and self._stopped
+        junk = self._guard.ended and self.stopped
         return junk or self._characters > MAX_CHARACTERS or (not self.refused and self._guard.looping)
 
     def end(self, passed: str = "") -> Ending:
@@ -104,7 +117,7 @@ class Attempt:
                 violation, best = error, candidate
                 continue
             return Ending(candidate, None, closed)
-        return Ending(best, violation)
+        return Ending(best, violation, repaired=None if passed else self._compiled.repaired(best))
 
     def _candidates(self, passed: str) -> list[tuple[str, bool]]:
         if not self.refused:
@@ -121,18 +134,25 @@ class Attempt:
         if not self._guard.text or (self.lost is not None and not self.inside):
             return []
         closing = self._guard.close()
-        return [] if closing is None else [(self._guard.text + closing, True)]
+        ends = [] if closing is None else [(self._guard.text + closing, True)]
+        shorter = self._closed_at(self._guard.whole_text) if self._guard.before_value else None
+        if shorter is not None and (closing is None or len(shorter) <= len(ends[0][0])):
+            ends.insert(0, (shorter, True))
+        return ends
+
+    def _closed_at(self, begun: str) -> str | None:
+        guard = self._compiled.guard()
+        _, rest = guard.take(begun)
+        closing = None if rest or not begun else guard.close()
+        return None if closing is None else begun + closing
 
     def cut_back(self) -> Ending | None:
         """The longest valid answer that is this one up to one of its commas, closed; None where there is none."""
         accepted = self._guard.text
         for at in islice(_commas(accepted), _CUTS):
-            guard = self._compiled.guard()
-            guard.take(accepted[:at])
-            closing = guard.close()
-            if closing is None:
+            candidate = self._closed_at(accepted[:at])
+            if candidate is None:
                 continue
-            candidate = guard.text + closing
             try:
                 self._compiled.verify(candidate)
             except SchemaViolation:

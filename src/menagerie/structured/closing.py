@@ -9,7 +9,7 @@ from typing import Final
 
 from llguidance import LLMatcher
 
-from menagerie.structured.grammar import BYTES, LIMITS
+from menagerie.structured.compiler import BYTES, LIMITS
 from menagerie.structured.scanner import Scanner
 
 MAX_STEPS: Final = 24_000

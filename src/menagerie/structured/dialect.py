@@ -90,7 +90,11 @@ def check_references(schema: object, dialect: type[Validator]) -> None:
     specification: Specification[Any] = specification_with(dialect_id(dialect))
     resource: Resource[Any] = specification.create_resource(schema)
     base = resource.id() or ""
-    registry: Registry[Any] = SPECIFICATIONS.with_resource(base, resource).crawl()
+    registry: Registry[Any] = SPECIFICATIONS.with_resource(base, resource)
+    try:
+        registry = registry.crawl()
+    except (AttributeError, TypeError, ValueError):
+        raise MenagerieError(ErrorCode.SCHEMA_INVALID, reason="$ref", path="/") from None
     pending: list[tuple[Path, Any, Any]] = [((), schema, registry.resolver(base_uri=base))]
     seen: set[int] = set()
     while pending:

@@ -42,3 +42,18 @@ FORMATS: Final[dict[str, str]] = {
     "iri-reference": f"^(?:{_URI}|{_PATH}{_TAIL})$",
     "json-pointer": "^(?:/(?:[A-Za-z0-9 ._-]|~[01])*)*$",
 }
+
+ENCLOSING: Final[dict[str, str]] = {
+    "date": "^[0-9]{4}-?[0-9W]{2}",
+    "time": "^[0-9]{2}:",
+    "date-time": "^[0-9]{4}-",
+    "email": "@",
+    "idn-email": "@",
+    "ipv4": r"^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$",
+    "ipv6": ":",
+    "uuid": "^[0-9a-fA-F]{8}-",
+    "uri": ":",
+    "iri": ":",
+    "duration": "^P",
+}
+"""Patterns that every string matches that passes the format's checker: what does not match them breaks the format."""

@@ -8,18 +8,18 @@ inside), `any`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 from jsonschema.protocols import Validator
-from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
+from llguidance import LLMatcher
 
+from menagerie.structured.compiler import compiles, grammar_text, matcher_of
+from menagerie.structured.conjuncts import Document
 from menagerie.structured.dialect import (
     LITERALS,
-    OLD_DRAFTS,
     SCHEMA_MAPS,
     Schema,
     dialect_id,
@@ -27,6 +27,8 @@ from menagerie.structured.dialect import (
     subschemas,
 )
 from menagerie.structured.formats import FORMATS
+from menagerie.structured.patterns import in_ascii
+from menagerie.structured.rewriting import Rewriting, TooManyError
 
 STEPS: Final = ("strict", "coerced", "lenient", "relaxed", "shallow", "any")
 UNSUPPORTED: Final = frozenset(
@@ -37,21 +39,14 @@ UNSUPPORTED: Final = frozenset(
     }
 )  # fmt: skip
 """Keywords that LLGuidance 1.9 does not implement."""
-LIMITS: Final = LLParserLimits(
-    initial_lexer_fuel=1_000_000,
-    step_lexer_fuel=200_000,
-    step_max_items=50_000,
-    max_lexer_states=20_000,
-    max_grammar_size=500_000,
-    verbose_errors=False,
-)
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
-_COUNTED: Final = frozenset(
-    {"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"}
-)
-MOST_COUNTED: Final = 1000
+_COUNTED: Final = {
+    "minItems": 1_000, "maxItems": 1_000, "minLength": 1_000, "maxLength": 16_000, "minProperties": 1_000,
+    "maxProperties": 1_000,
+}  # fmt: skip
 """The greatest number that a grammar counts to. An engine's own LLGuidance may expand each step of it into memory:
-an array of a thousand million items took one to 13 GB. Larger bounds are left to the verification."""
+an array of a thousand million items took one to 13 GB. What may be longer than that is not; what must be is left to
+the verification."""
 _SHALLOW: Final = 6
 """Schemas nested deeper than this are dropped in the step `shallow`."""
 
@@ -62,54 +57,45 @@ class Grammar(msgspec.Struct, frozen=True):
     text: str
     step: str
     verified_only: tuple[str, ...]
-
-
-class ByteVocabulary:
-    """A vocabulary of the 256 bytes and an end: what `TokenizerWrapper` asks of a tokenizer."""
-
-    eos_token_id: Final = 256
-    bos_token_id: Final = None
-    tokens: Final = [bytes([value]) for value in range(256)] + [b"<end>"]
-    special_token_ids: Final = [256]
-
-    def __call__(self, text: str | bytes) -> list[int]:
-        return list(text if isinstance(text, bytes) else text.encode())
-
-
-BYTES: Final = LLTokenizer(TokenizerWrapper(ByteVocabulary()), slices=[])
+    matcher: LLMatcher
+    """At the beginning of a text; to be copied."""
 
 
 def strongest_grammar(schema: object, dialect: type[Validator]) -> Grammar:
-    """The first step that compiles. `schema` is valid under `dialect`."""
-    for step in STEPS:
-        rewriting = _Rewriting(step, dialect)
-        text = grammar_text(
-            rewriting.rewrite(schema), coerce_one_of=step != "strict", lenient=step in STEPS[2:]
-        )
-        failed, _ = LLMatcher.validate_grammar_with_warnings(text, BYTES, limits=LIMITS)
-        if not failed:
-            return Grammar(text, step, tuple(sorted(rewriting.verified_only)))
+    """The first step that compiles, of the rewritten schema if one does. `schema` is valid under `dialect`."""
+    document = Document(schema, dialect)
+    for version, steps in _versions(document):
+        for step in steps:
+            rendering = _Rendering(step, document)
+            text = grammar_text(
+                rendering.render(version), coerce_one_of=step != "strict", lenient=step in STEPS[2:]
+            )
+            if (matcher := matcher_of(text)) is not None:
+                return Grammar(text, step, tuple(sorted(rendering.verified_only)), matcher)
     raise AssertionError("any JSON is a grammar")
 
 
-def grammar_text(schema: Schema, *, coerce_one_of: bool, lenient: bool) -> str:
-    """The grammar of `schema` as an engine takes it, without whitespace between the tokens of JSON."""
-    options = {"whitespace_flexible": False, "coerce_one_of": coerce_one_of, "lenient": lenient}
-    compact = json.dumps({"x-guidance": options, **schema}, ensure_ascii=False, separators=(",", ":"))
-    return f"%llguidance {{}}\nstart: %json {compact}"
+def _versions(document: Document) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """The schema in keywords that grammars know, and as it is, each with the steps that are worth a try."""
+    try:
+        rewritten = Rewriting(document).rewrite(document.root)
+    except TooManyError:
+        rewritten = document.root
+    if rewritten != document.root:
+        yield rewritten, STEPS[:3]
+    yield document.root, STEPS
 
 
-class _Rewriting:
+class _Rendering:
     """One step: a copy of the schema for the grammar, and what that copy no longer says."""
 
-    def __init__(self, step: str, dialect: type[Validator]) -> None:
+    def __init__(self, step: str, document: Document) -> None:
         self.verified_only: set[str] = set()
         self._level = STEPS.index(step)
-        self._dialect = dialect
-        self._checked_formats = frozenset(getattr(dialect.FORMAT_CHECKER, "checkers", ()))
-        self._old = any(name in dialect_id(dialect) for name in OLD_DRAFTS)
+        self._document = document
+        self._dialect = document.dialect
 
-    def rewrite(self, schema: object) -> Schema:
+    def render(self, schema: object) -> Schema:
         if not isinstance(schema, dict):
             return {}
         if self._level == STEPS.index("any"):
@@ -131,7 +117,7 @@ class _Rewriting:
         self._note_doubts(result)
         self._apply_format(result)
         if "oneOf" in result:
-            if _disjoint(result["oneOf"]):
+            if self._document.disjoint(schema["oneOf"]):
                 result["allOf"] = [*result.get("allOf", []), {"anyOf": result.pop("oneOf")}]
             elif self._level > 0:
                 self.verified_only.add("oneOf")
@@ -146,7 +132,7 @@ class _Rewriting:
 
     def _kept(self, schema: Schema, depth: int) -> Iterator[tuple[str, Any]]:
         """The keywords of `schema` that this step keeps; the others are noted."""
-        meaningless = self._old and "$ref" in schema
+        meaningless = self._document.old and "$ref" in schema
         alone = _with_references(schema) if self._level >= STEPS.index("relaxed") else None
         for keyword, value in schema.items():
             if keyword == "x-guidance" or (keyword == "$schema" and isinstance(value, str)):
@@ -154,7 +140,8 @@ class _Rewriting:
             asserts = keyword in self._dialect.VALIDATORS
             if meaningless and asserts and keyword != "$ref":
                 continue
-            drop = keyword in _COUNTED and isinstance(value, int | float) and value > MOST_COUNTED
+            too_many = keyword in _COUNTED and isinstance(value, int | float) and value > _COUNTED[keyword]
+            drop = too_many and keyword.startswith("min")
             if alone and asserts and keyword != alone:
                 drop = True
             elif keyword in UNSUPPORTED:
@@ -164,7 +151,7 @@ class _Rewriting:
             if self._level >= STEPS.index("shallow") and depth >= _SHALLOW:
                 drop = drop or keyword not in ("type", "enum", "const", "$defs", "definitions")
             if not drop:
-                yield keyword, value
+                yield keyword, _COUNTED[keyword] if too_many else value
             elif asserts:
                 self.verified_only.add(keyword)
 
@@ -177,9 +164,12 @@ class _Rewriting:
                 self.verified_only.add(keyword)
         if isinstance(pattern := schema.get("pattern"), str) and _doubtful(pattern):
             self.verified_only.add("pattern")
-        for name in schema.get("patternProperties") or ():
-            if _doubtful(name) or re.search(r"\\[dws]", name):
-                self.verified_only.add("patternProperties")
+        names = schema.get("patternProperties") or {}
+        if schema.get("additionalProperties") is False:
+            names = {in_ascii(name): inner for name, inner in names.items()}
+            schema |= {"patternProperties": names} if names else {}
+        if any(_doubtful(name) or re.search(r"\\[dws]", name) for name in names):
+            self.verified_only.add("patternProperties")
 
     def _apply_format(self, schema: Schema) -> None:
         """Say a format as the pattern that the format's checker accepts; LLGuidance's own accept a little more."""
@@ -192,11 +182,11 @@ class _Rewriting:
                 schema["allOf"] = [*schema.get("allOf", []), {"pattern": pattern}]
             else:
                 schema["pattern"] = pattern
-        elif name in self._checked_formats:
+        elif name in self._document.formats:
             self.verified_only.add("format")
 
 
-_ESCAPES: Final = re.compile(r"\\(?![dwsnrtfv]|[^A-Za-z0-9])|\(\?(?!:)|\[\^[^\]]*\\[dws]")
+_ESCAPES: Final = re.compile(r"""\\(?![dwsnrtfv]|[^A-Za-z0-9])|\(\?(?!:)|\[\^[^\]]*(?:\\[dws\\]|")""")
 
 
 def _doubtful(pattern: str) -> bool:
@@ -210,15 +200,10 @@ def _uncompilable(keyword: str, value: Any) -> bool:
         return True
     if keyword == "pattern" or keyword in _BOUNDS:
         kind = "string" if keyword == "pattern" else "number"
-        return not _compiles({"type": kind, keyword: value})
+        return not compiles({"type": kind, keyword: value})
     if keyword == "patternProperties" and isinstance(value, dict):
-        return not _compiles({"type": "object", keyword: dict.fromkeys(value, True)})
+        return not compiles({"type": "object", keyword: dict.fromkeys(value, True)})
     return False
-
-
-def _compiles(schema: Schema) -> bool:
-    text = grammar_text(schema, coerce_one_of=False, lenient=False)
-    return not LLMatcher.validate_grammar_with_warnings(text, BYTES, limits=LIMITS)[0]
 
 
 def _with_references(schema: Schema) -> str | None:
@@ -236,41 +221,3 @@ def _may_be_object(schema: Schema) -> bool:
     kinds = schema.get("type", "object")
     literals = schema["enum"] if "enum" in schema else [schema["const"]] if "const" in schema else [{}]
     return ("object" in kinds) and any(isinstance(item, dict) for item in literals)
-
-
-def _disjoint(branches: Any) -> bool:
-    """Whether no value can meet two of `branches`, by their types or by a required property's literals."""
-    if len(branches) > 32 or not all(
-        isinstance(branch, dict) and "$ref" not in branch for branch in branches
-    ):
-        return False
-    pairs = [(one, other) for at, one in enumerate(branches) for other in branches[at + 1 :]]
-    return all(_apart(one, other) for one, other in pairs)
-
-
-def _apart(one: Schema, other: Schema) -> bool:
-    types = [_types(branch) for branch in (one, other)]
-    if types[0] and types[1] and not types[0] & types[1]:
-        return True
-    literals = [_literals(branch) for branch in (one, other)]
-    if literals[0] and literals[1]:
-        return not literals[0] & literals[1]
-    if types != [{"object"}, {"object"}]:
-        return False
-    shared = set(one.get("required") or ()) & set(other.get("required") or ())
-    return any(
-        _apart(one["properties"][name], other["properties"][name])
-        for name in shared
-        if all(isinstance(branch.get("properties", {}).get(name), dict) for branch in (one, other))
-    )
-
-
-def _types(schema: Schema) -> set[str]:
-    kinds = schema.get("type", ())
-    named = {kinds} if isinstance(kinds, str) else set(kinds)
-    return named | {"number"} if "integer" in named else named
-
-
-def _literals(schema: Schema) -> set[str]:
-    values = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
-    return set(values) if all(isinstance(value, str) for value in values) else set()

@@ -28,6 +28,21 @@ class Guard:
         return self._accepted.decode()
 
     @property
+    def whole_text(self) -> str:
+        """`text` without a comma, name or colon at its end that has no value yet."""
+        scanner, whole = Scanner(), 0
+        for at, byte in enumerate(self._accepted):
+            scanner.take(byte)
+            if not scanner.before_value:
+                whole = at + 1
+        return self._accepted[:whole].decode(errors="ignore")
+
+    @property
+    def before_value(self) -> bool:
+        """Whether a comma, a name or a colon stands last."""
+        return self._scanner.before_value
+
+    @property
     def depth(self) -> int:
         """Arrays and objects that are open; 0 before the first and after the last."""
         return self._scanner.depth

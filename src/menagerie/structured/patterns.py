@@ -48,6 +48,21 @@ def may_backtrack(pattern: str) -> bool:
     return sum(pattern.count(sign) for sign in "*+{") > 1
 
 
+def in_ascii(pattern: str) -> str:
+    """`pattern` with its `\\d`, `\\w` and `\\s` for ASCII alone, so that all engines read them alike; as it is where it
+    holds the opposite of one."""
+    if "[^" in pattern or "\\\\" in pattern:
+        return pattern
+    written, inside = "", False
+    for part in _PARTS.findall(pattern):
+        inside = part == "[" or (inside and part != "]")
+        among = _ASCII.get(part)
+        written += part if among is None else among if inside else f"[{among}]"
+    return written
+
+
+_PARTS: Final = regex.compile(r"\\.|[\s\S]")
+_ASCII: Final = {r"\d": "0-9", r"\w": "A-Za-z0-9_", r"\s": r" \t\r\n"}
 _COUNT: Final = regex.compile(r"\{(\d{1,9})(?:,(\d{0,9}))?\}[?+]?")
 
 

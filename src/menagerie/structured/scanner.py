@@ -22,7 +22,8 @@ class Scanner:
     endless blanks, and leaves every other rule of JSON to the grammar."""
 
     __slots__ = (
-        "_blank", "_blanks", "_digits", "_escaped", "_exponent", "_key", "_last", "_names", "complete", "in_string",
+        "_blank", "_blanks", "_digits", "_escaped", "_exponent", "_key", "_last", "_named", "_names",
+        "complete", "in_string",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -31,6 +32,7 @@ class Scanner:
         """The outermost array or object is closed."""
         self._names: list[set[str] | None] = []
         self._key: bytearray | None = None
+        self._named = False
         self._escaped = False
         self._last = 0
         self._blank = False
@@ -43,12 +45,20 @@ class Scanner:
         """Arrays and objects that are open."""
         return len(self._names)
 
+    @property
+    def before_value(self) -> bool:
+        """Whether a comma, a name or a colon stands last, so that a value has to follow."""
+        if self.in_string:
+            return self._key is not None
+        return self._last in b",:" or self._named
+
     def copy(self) -> Scanner:
         """An independent scanner at the same place."""
         other = Scanner()
         other.in_string, other.complete = self.in_string, self.complete
         other._names = [None if names is None else set(names) for names in self._names]
         other._key = None if self._key is None else bytearray(self._key)
+        other._named = self._named
         other._escaped, other._last = self._escaped, self._last
         other._blank, other._blanks = self._blank, self._blanks
         other._digits, other._exponent = self._digits, self._exponent
@@ -86,7 +96,7 @@ class Scanner:
         if byte in _BLANK:
             self._blank, self._blanks = True, self._blanks + 1
             return
-        self._blank, self._blanks = False, 0
+        self._blank, self._blanks, self._named = False, 0, False
         if byte in _DIGITS:
             self._digits += 1
         elif byte in b"eE" and self._digits:
@@ -113,7 +123,7 @@ class Scanner:
                 names = self._names[-1]
                 if names is not None:
                     names.add(_name(self._key))
-                self._key = None
+                self._key, self._named = None, True
             return
         self._escaped = byte == 0x5C and not self._escaped
         if self._key is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import lru_cache
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from jsonschema.protocols import Validator
-from llguidance import LLMatcher
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.structured.dialect import (
@@ -20,9 +20,10 @@ from menagerie.structured.dialect import (
     pointer,
     subschemas,
 )
-from menagerie.structured.grammar import BYTES, LIMITS, Grammar, strongest_grammar
+from menagerie.structured.grammar import Grammar, strongest_grammar
 from menagerie.structured.guard import Guard
 from menagerie.structured.patterns import compiled_pattern, may_backtrack
+from menagerie.structured.repair import repaired, written
 from menagerie.structured.verification import SECONDS, EndlessError, SchemaViolation, Verifier, parse
 
 MAX_BYTES: Final = 262_144
@@ -43,8 +44,10 @@ class CompiledSchema:
         self.grammar = grammar.text
         self.step = grammar.step
         self.unguaranteed = grammar.verified_only
+        self.enforced = tuple(sorted(_asserting(schema, dialect) - set(grammar.verified_only)))
+        """Keywords that the grammar holds the answer to everywhere."""
         self._verifier = Verifier(schema, dialect)
-        self._matcher = LLMatcher(BYTES, grammar.text, log_level=0, limits=LIMITS)
+        self._matcher = grammar.matcher
         self._patterns = tuple(
             {pattern: None for _, here in subschemas(schema) for pattern in _patterns(here)}
         )
@@ -62,15 +65,19 @@ class CompiledSchema:
         self._verifier.verify(value, seconds)
         return value
 
+    def repaired(self, text: str) -> str | None:
+        """A valid answer near to `text`, which breaks the schema; None where there is none, or `text` is no JSON.
+        May take some seconds."""
+        try:
+            value = repaired(parse(text), self._verifier)
+        except SchemaViolation:
+            return None
+        return None if value is None else written(value)
+
     def guard(self) -> Guard:
         """A fresh watch over one answer."""
         with self._lock:
             return Guard(self._matcher.deep_copy(), self._patterns)
-
-    def describe(self, attempts: int = 1) -> str:
-        """For the provenance: `guaranteed`, or `verified: not, uniqueItems; 2 attempts`."""
-        verdict = "guaranteed" if self.guaranteed else "verified: " + ", ".join(self.unguaranteed)
-        return verdict if attempts <= 1 else f"{verdict}; {attempts} attempts"
 
 
 def compile_schema(schema: object | None) -> CompiledSchema:
@@ -150,6 +157,11 @@ def _check_sizes(schema: object) -> None:
         compiled_pattern(pattern)
 
 
+def _asserting(schema: object, dialect: type[Validator]) -> set[str]:
+    known = cast("Mapping[str, object]", dialect.VALIDATORS)
+    return {keyword for _, here in subschemas(schema) for keyword in here if keyword in known}
+
+
 def _patterns(schema: Schema) -> list[str]:
     names = schema.get("patternProperties")
     own = [schema.get("pattern"), *(names if isinstance(names, dict) else ())]
@@ -159,7 +171,7 @@ def _patterns(schema: Schema) -> list[str]:
 def _check_meta(schema: object, dialect: type[Validator]) -> None:
     try:
         for error in Verifier(dialect.META_SCHEMA, dialect).errors(_outline(schema)):
-            if error.validator not in _HARMLESS:
+            if error.validator not in _HARMLESS and error.validator_value != "regex":
                 keyword = str(error.absolute_path[-1]) if error.absolute_path else str(error.validator)
                 value = msgspec.json.encode(error.instance)[:80].decode(errors="replace")
                 where = pointer(tuple(error.absolute_path))

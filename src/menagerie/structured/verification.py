@@ -190,19 +190,19 @@ def _unique_items(
     if wanted and validator.is_type(instance, "array"):
         seen: set[object] = set()
         for item in instance:
-            key = _identity(item)
+            key = identity(item)
             if key in seen:
                 yield ValidationError(f"{json.dumps(item)[:100]} occurs more than once")
                 return
             seen.add(key)
 
 
-def _identity(value: Any) -> object:
-    """Equal for two values that JSON Schema calls equal: 1 and 1.0 are, 1 and true are not."""
+def identity(value: Any) -> object:
+    """A key of a value. Equal for two values that JSON Schema calls equal: 1 and 1.0 are, 1 and true are not."""
     if isinstance(value, dict):
-        return ("object", frozenset((name, _identity(item)) for name, item in value.items()))
+        return ("object", frozenset((name, identity(item)) for name, item in value.items()))
     if isinstance(value, list):
-        return ("array", tuple(_identity(item) for item in value))
+        return ("array", tuple(identity(item) for item in value))
     return ("boolean", value) if isinstance(value, bool) else value
 
 
