@@ -49,8 +49,13 @@ def matcher_of(grammar: str) -> LLMatcher | None:
 
 
 def compiles(schema: Schema) -> bool:
-    """Whether all of `schema` can be said by a grammar."""
-    return matcher_of(grammar_text(schema, coerce_one_of=False, lenient=False)) is not None
+    """Whether all of `schema`, a short one, can be said by a grammar."""
+    return _compiles(grammar_text(schema, coerce_one_of=False, lenient=False))
+
+
+@lru_cache(maxsize=4096)
+def _compiles(grammar: str) -> bool:
+    return matcher_of(grammar) is not None
 
 
 @lru_cache(maxsize=4096)

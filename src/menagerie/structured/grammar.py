@@ -9,6 +9,7 @@ inside), `any`.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -47,6 +48,8 @@ _COUNTED: Final = {
 """The greatest number that a grammar counts to. An engine's own LLGuidance may expand each step of it into memory:
 an array of a thousand million items took one to 13 GB. What may be longer than that is not; what must be is left to
 the verification."""
+_SECONDS: Final = 0.4
+"""Of processor time after which no rewritten schema is tried any more."""
 _SHALLOW: Final = 6
 """Schemas nested deeper than this are dropped in the step `shallow`."""
 
@@ -63,9 +66,11 @@ class Grammar(msgspec.Struct, frozen=True):
 
 def strongest_grammar(schema: object, dialect: type[Validator]) -> Grammar:
     """The first step that compiles, of the rewritten schema if one does. `schema` is valid under `dialect`."""
-    document = Document(schema, dialect)
+    document, until = Document(schema, dialect), time.thread_time() + _SECONDS
     for version, steps in _versions(document):
         for step in steps:
+            if version is not schema and time.thread_time() > until:
+                break
             rendering = _Rendering(step, document)
             text = grammar_text(
                 rendering.render(version), coerce_one_of=step != "strict", lenient=step in STEPS[2:]

@@ -101,6 +101,11 @@ def _other_literals(schema: Schema) -> list[Schema]:
     flags = {value for value in literals if isinstance(value, bool)}
     if len(flags) == 1:
         found.append({"enum": [not flags.pop()]})
+    if len(literals) == 1 and type(literals[0]) is int:
+        found += [
+            {"type": "number", "minimum": literals[0] + 1},
+            {"type": "number", "maximum": literals[0] - 1},
+        ]
     kinds = {type_of(value) for value in literals}
     others = [kind for kind in TYPES if kind not in kinds and kind != "string"]
     return [*found, {"type": others}] if others else found

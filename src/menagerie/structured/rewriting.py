@@ -14,7 +14,7 @@ from menagerie.structured.dialect import LITERALS, SCHEMA_MAPS, Schema
 from menagerie.structured.negation import negations
 from menagerie.structured.patterns import PatternTimeoutError, found
 
-MOST_CHOICES: Final = 24
+MOST_CHOICES: Final = 32
 """Ways to meet one schema that its rewriting multiplies to; from there on, one way for each keyword."""
 MOST_SCHEMAS: Final = 4_000
 _LISTED: Final = 8
@@ -25,9 +25,10 @@ class TooManyError(Exception):
 
 
 class Choices:
-    """In how many ways the grammar can meet all that is said of one value."""
+    """In how many ways the grammar can meet all that is said of one value, beginning with `schema`."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
         self._made = 1
 
     @property
@@ -56,7 +57,7 @@ class Rewriting:
             raise TooManyError
         if schema.get("not") in ({}, True):
             return False
-        choices = choices or Choices()
+        choices = choices or Choices(schema)
         if not (self._document.old and "$ref" in schema):
             schema = self._restated(schema, choices)
         return {keyword: self._inside(keyword, value, choices) for keyword, value in schema.items()}
@@ -99,8 +100,9 @@ class _Restating:
         self.schema["allOf"] = [*(self.schema.get("allOf") or ()), one]
 
     def breaking(self, schema: Any) -> list[Schema]:
-        """Ways to break `schema` that the types here leave open."""
-        return [one for one in negations(self.document, schema) if self.kinds & types_of(one)]
+        """Ways to break `schema` that what else is said of the value leaves open."""
+        ways = [one for one in negations(self.document, schema) if self.kinds & types_of(one)]
+        return [one for one in ways if not self.document.apart(self.choices.schema, one)]
 
     @property
     def required(self) -> list[str]:
@@ -137,7 +139,7 @@ def _if(one: _Restating) -> None:
     if otherwise is not True:
         broken = [{"allOf": [way, otherwise]} for way in broken]
     ways = [*([] if condition is False else [met]), *broken]
-    one.add(*(ways if one.choices.room > 1 else ways[::-1]))
+    one.add(*(ways if one.choices.room > 1 or not broken else broken))
 
 
 def _without_if(keyword: str) -> Callable[[_Restating], None]:
