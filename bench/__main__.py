@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import drafting, embeddings, measures, processes, residency
+from bench import drafting, embeddings, measures, processes, residency, structured
 from bench.figure import Figure
 from menagerie.models.catalogue import Catalogue
 from menagerie.models.pull import pull_with_bar
@@ -29,6 +29,8 @@ NAMES = (
     "forecasts",
     "drafting",
     "embeddings",
+    "compile",
+    "constrained",
 )
 
 
@@ -65,6 +67,8 @@ async def measure(names: list[str], model: Path, repeats: int) -> None:
         "forecasts": lambda: residency.forecasts(model, repeats),
         "drafting": lambda: drafting.drafting(model, repeats),
         "embeddings": lambda: _embeddings(repeats),
+        "compile": lambda: structured.compiling(repeats),
+        "constrained": lambda: structured.constrained(model, repeats),
     }
     for name in names:
         print(f"# {name} …", file=sys.stderr, flush=True)

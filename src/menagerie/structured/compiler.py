@@ -50,11 +50,12 @@ def matcher_of(grammar: str) -> LLMatcher | None:
 
 def compiles(schema: Schema) -> bool:
     """Whether all of `schema`, a short one, can be said by a grammar."""
-    return _compiles(grammar_text(schema, coerce_one_of=False, lenient=False))
+    return compiles_alone(grammar_text(schema, coerce_one_of=False, lenient=False))
 
 
 @lru_cache(maxsize=4096)
-def _compiles(grammar: str) -> bool:
+def compiles_alone(grammar: str) -> bool:
+    """Whether `grammar` compiles; remembered."""
     return matcher_of(grammar) is not None
 
 

@@ -28,7 +28,7 @@ from menagerie.structured.dialect import (
     subschemas,
 )
 from menagerie.structured.formats import FORMATS
-from menagerie.structured.patterns import in_ascii
+from menagerie.structured.patterns import in_ascii, without_looking
 from menagerie.structured.rewriting import Rewriting, TooManyError
 
 STEPS: Final = ("strict", "coerced", "lenient", "relaxed", "shallow", "any")
@@ -169,6 +169,7 @@ class _Rendering:
                 self.verified_only.add(keyword)
         if isinstance(pattern := schema.get("pattern"), str) and _doubtful(pattern):
             self.verified_only.add("pattern")
+            schema["pattern"] = without_looking(pattern)
         names = schema.get("patternProperties") or {}
         if schema.get("additionalProperties") is False:
             names = {in_ascii(name): inner for name, inner in names.items()}
@@ -205,6 +206,7 @@ def _uncompilable(keyword: str, value: Any) -> bool:
         return True
     if keyword == "pattern" or keyword in _BOUNDS:
         kind = "string" if keyword == "pattern" else "number"
+        value = without_looking(value) if isinstance(value, str) else value
         return not compiles({"type": kind, keyword: value})
     if keyword == "patternProperties" and isinstance(value, dict):
         return not compiles({"type": "object", keyword: dict.fromkeys(value, True)})

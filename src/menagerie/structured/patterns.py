@@ -48,6 +48,20 @@ def may_backtrack(pattern: str) -> bool:
     return sum(pattern.count(sign) for sign in "*+{") > 1
 
 
+def without_looking(pattern: str) -> str:
+    """`pattern` without its look-ahead and look-behind, which no grammar knows: a pattern that matches more."""
+    while (start := _LOOK.search(pattern)) is not None:
+        end, depth = start.end(), 1
+        while end < len(pattern) and depth:
+            if pattern[end] == "[":
+                end = _after_class(pattern, end)
+                continue
+            depth += {"(": 1, ")": -1}.get(pattern[end], 0)
+            end += 2 if pattern[end] == "\\" else 1
+        pattern = pattern[: start.start()] + "(?:)" + pattern[end:]
+    return pattern
+
+
 def in_ascii(pattern: str) -> str:
     """`pattern` with its `\\d`, `\\w` and `\\s` for ASCII alone, so that all engines read them alike; as it is where it
     holds the opposite of one."""
@@ -61,6 +75,7 @@ def in_ascii(pattern: str) -> str:
     return written
 
 
+_LOOK: Final = regex.compile(r"(?<!\\)\(\?<?[=!]")
 _PARTS: Final = regex.compile(r"\\.|[\s\S]")
 _ASCII: Final = {r"\d": "0-9", r"\w": "A-Za-z0-9_", r"\s": r" \t\r\n"}
 _COUNT: Final = regex.compile(r"\{(\d{1,9})(?:,(\d{0,9}))?\}[?+]?")

@@ -6,9 +6,11 @@ the grammar offers some. So a text that it lets pass needs no verification for t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
+from menagerie.structured.compiler import patterns_exclude
 from menagerie.structured.conjuncts import Document, types_of, types_of_all
 from menagerie.structured.dialect import LITERALS, SCHEMA_MAPS, Schema
 from menagerie.structured.negation import negations
@@ -121,6 +123,14 @@ class _Restating:
     @property
     def patterns(self) -> bool:
         return any(one.get("patternProperties") for one in self.document.conjuncts(self.schema))
+
+
+def _pattern(one: _Restating) -> None:
+    pattern = one.schema["pattern"]
+    if _ANCHORED_INSIDE.search(pattern) and patterns_exclude(pattern, _ANYTHING):
+        one.schema.pop("pattern")
+        others = [kind for kind in sorted(one.kinds) if kind != "string"]
+        one.add({"type": others} if others else False)
 
 
 def _not(one: _Restating) -> None:
@@ -314,11 +324,15 @@ def _negated(one: _Restating, branch: Any, other: Any) -> Schema | None:
 
 
 _MOST_BRANCHES: Final = 40
+_ANYTHING: Final = "^(?:.|\\n)*$"
+_ANCHORED_INSIDE: Final = re.compile(r".\^|\$.")
+"""In a pattern that may match nothing at all, such as `/^a$/`."""
 _WAYS: Final = 3
 _SILENT: Final = frozenset(
     {"type", "title", "description", "$comment", "examples", "default", "$schema", "$id"}
 )
 _RESTATED: Final[dict[str, Callable[[_Restating], None]]] = {
+    "pattern": _pattern,
     "unevaluatedProperties": _unevaluated_properties,
     "propertyNames": _property_names,
     "oneOf": _one_of,

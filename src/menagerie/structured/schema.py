@@ -87,7 +87,7 @@ def compile_schema(schema: object | None) -> CompiledSchema:
     coroutine, `await compile_soon(schema)`. Raises SCHEMA_INVALID (`reason`, `path`) and SCHEMA_TOO_COMPLEX
     (`reason`).
     """
-    return _compiled(_encoded({"type": "object"} if schema is None else schema))
+    return compiled_of(_encoded({"type": "object"} if schema is None else schema))
 
 
 async def compile_soon(schema: object | None) -> CompiledSchema:
@@ -96,7 +96,8 @@ async def compile_soon(schema: object | None) -> CompiledSchema:
 
 
 @lru_cache(maxsize=256)
-def _compiled(encoded: bytes) -> CompiledSchema:
+def compiled_of(encoded: bytes) -> CompiledSchema:
+    """The schema that `encoded` is as JSON, compiled; remembered."""
     schema = msgspec.json.decode(encoded)
     dialect = dialect_of(schema)
     _check_sizes(schema)
