@@ -16,6 +16,7 @@ from menagerie.structured.dialect import (
     LITERALS,
     Schema,
     check_references,
+    dialect_id,
     dialect_of,
     pointer,
     subschemas,
@@ -25,6 +26,7 @@ from menagerie.structured.guard import Guard
 from menagerie.structured.patterns import compiled_pattern, may_backtrack
 from menagerie.structured.repair import repaired, written
 from menagerie.structured.verification import SECONDS, EndlessError, SchemaViolation, Verifier, parse
+from menagerie.structured.wellformed import surely_valid
 
 MAX_BYTES: Final = 262_144
 MAX_DEPTH: Final = 100
@@ -170,6 +172,8 @@ def _patterns(schema: Schema) -> list[str]:
 
 
 def _check_meta(schema: object, dialect: type[Validator]) -> None:
+    if surely_valid(schema, booleans="draft-04" not in dialect_id(dialect)):
+        return
     try:
         for error in Verifier(dialect.META_SCHEMA, dialect).errors(_outline(schema)):
             if error.validator not in _HARMLESS and error.validator_value != "regex":
