@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import AsyncGenerator
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.provenance import SchemaFacts
@@ -17,7 +13,7 @@ from menagerie.engines.chat import ChatRequest, Chunk
 from menagerie.structured.answer import Account, constrained
 from menagerie.structured.schema import CompiledSchema, compile_schema
 from menagerie.structured.verification import SchemaViolation
-from tests.structured.hostile import ASK, saying, whole, written_under
+from tests.structured.hostile import ASK, saying, whole
 
 PERSON = compile_schema(
     {
@@ -243,105 +239,3 @@ async def test_a_caller_who_leaves_stops_the_engine() -> None:
     await anext(answer)
     await answer.aclose()
     assert stopped
-
-
-SCALARS: list[Any] = [
-    {"type": "string"},
-    {"type": "string", "minLength": 2, "maxLength": 5},
-    {"type": "string", "pattern": "^[a-c]+[0-9]{2}$"},
-    {"type": "string", "pattern": "ab?c"},
-    {"type": "integer", "minimum": -3, "maximum": 12},
-    {"type": "integer", "exclusiveMinimum": 7, "multipleOf": 5},
-    {"type": "number", "minimum": 0.5, "maximum": 2.25},
-    {"type": "boolean"},
-    {"type": ["null", "integer"]},
-    {"enum": ["a", 1, None, {"b": [2]}]},
-    {"const": 'é\n"x'},
-    {},
-    *(
-        {"type": "string", "format": name}
-        for name in ("date", "date-time", "time", "uuid", "ipv4", "ipv6", "email")
-    ),
-    *({"type": "string", "format": name} for name in ("uri", "hostname", "duration", "uri-reference", "iri")),
-]
-
-
-def composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    names = st.sampled_from(["a", "b", "ab", "é"])
-    objects = st.builds(
-        lambda properties, required, extra, least: {
-            "type": "object",
-            "properties": properties,
-            "required": [name for name in properties if name in required],
-            **extra,
-            **least,
-        },
-        st.dictionaries(names, inner, max_size=3),
-        st.sets(names),
-        st.sampled_from([{}, {"additionalProperties": False}, {"additionalProperties": {"type": "integer"}}]),
-        st.sampled_from(
-            [{}, {}, {"minProperties": 1}, {"maxProperties": 2}, {"patternProperties": {"^x": True}}]
-        ),
-    )
-    arrays = st.builds(
-        lambda items, least, unique: {"type": "array", "items": items, "minItems": least, **unique},
-        inner,
-        st.integers(0, 2),
-        st.sampled_from([{}, {}, {"uniqueItems": True}, {"maxItems": 3}, {"contains": {"type": "integer"}}]),
-    )
-    several = st.lists(inner, min_size=1, max_size=3)
-    return st.one_of(
-        objects,
-        arrays,
-        several.map(lambda some: {"type": "array", "prefixItems": some, "items": False}),
-        several.map(lambda some: {"anyOf": some}),
-        several.map(lambda some: {"oneOf": some}),
-        inner.map(lambda one: {"allOf": [one], "not": {"const": 0}}),
-    )
-
-
-SCHEMAS = st.recursive(st.sampled_from(SCALARS), composed, max_leaves=5)
-KINDS = ("obeys", "cut", "garbled", "fenced", "dies", "loops", "prose")
-QUICKLY = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@QUICKLY
-@given(SCHEMAS, st.sampled_from(KINDS), st.integers(0, 2**32))
-async def test_whatever_the_schema_and_the_engine_the_answer_is_valid_or_an_error(
-    schema: Any, kind: str, seed: int
-) -> None:
-    compiled, chance = compile_schema(schema), random.Random(seed)
-    text = written_under(compiled.grammar, chance)
-    place = chance.randrange(len(text) + 1)
-    junk = chance.choice(["}", '"', "\x00", "\ud800", "1e999", '{"a":1', "NaN", "\\"])
-    said = {
-        "obeys": text,
-        "dies": text,
-        "cut": text[:place],
-        "garbled": text[:place] + junk + text[place:],
-        "fenced": f"So:\n```json\n{text}\n```",
-        "loops": text[:place] + chance.choice(["0", " ", '"x",', "ab"]) * 900,
-        "prose": "Let me think about that.",
-    }[kind]
-    finish = "length" if kind == "cut" else "stop"
-    answer, code = "", None
-    try:
-        answer, _ = await whole(saying(said, finish=finish, dies=kind == "dies", piece=5), compiled)
-    except MenagerieError as error:
-        code = error.code
-    if code is None:
-        compiled.verify(answer)
-    assert code in (None, ErrorCode.SCHEMA_NOT_MET, ErrorCode.ENGINE_LOST)
-
-
-@QUICKLY
-@given(SCHEMAS, st.integers(0, 2**32))
-def test_what_is_called_guaranteed_is(schema: Any, seed: int) -> None:
-    compiled = compile_schema(schema)
-    if not compiled.guaranteed:
-        return
-    guard = compiled.guard()
-    _, rest = guard.take(written_under(compiled.grammar, random.Random(seed)))
-    closing = None if rest else guard.close()
-    if closing is not None:
-        compiled.verify(guard.text + closing)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
 from urllib.parse import unquote
 
 from jsonschema.protocols import Validator
@@ -16,6 +16,7 @@ from menagerie.structured.patterns import PatternTimeoutError, found
 MAX_DEPTH: Final = 5
 """References and properties that are followed, one inside the other."""
 MOST_BRANCHES: Final = 40
+_PARTNERS: Final = frozenset({"minContains", "maxContains"})
 TYPES: Final = ("null", "boolean", "number", "string", "array", "object")
 
 
@@ -25,6 +26,8 @@ class Document:
     def __init__(self, root: object, dialect: type[Validator]) -> None:
         self.root = root
         self.dialect = dialect
+        self.known = cast("Mapping[str, Any]", dialect.VALIDATORS)
+        """The keywords that the draft gives a meaning."""
         self.old = any(name in dialect_id(dialect) for name in OLD_DRAFTS)
         """The siblings of `$ref` mean nothing."""
         self.formats = frozenset(getattr(dialect.FORMAT_CHECKER, "checkers", ()))
@@ -59,10 +62,18 @@ class Document:
             yield from self.conjuncts(self.target(schema), depth + 1)
             if self.old:
                 return
-        yield schema
+        yield self.meaningful(schema)
         several = schema.get("allOf")
         for one in several if isinstance(several, list) else ():
             yield from self.conjuncts(one, depth + 1)
+
+    def meaningful(self, schema: Schema) -> Schema:
+        """`schema` without what its draft gives no meaning, such as `const` in Draft 4."""
+        return {
+            keyword: value
+            for keyword, value in schema.items()
+            if keyword in self.known or keyword in _PARTNERS
+        }
 
     def disjoint(self, branches: list[Any]) -> bool:
         """Whether no value can meet two of `branches`."""

@@ -71,7 +71,7 @@ def strongest_grammar(schema: object, dialect: type[Validator]) -> Grammar:
         for step in steps:
             if version is not schema and time.thread_time() > until:
                 break
-            rendering = _Rendering(step, document)
+            rendering = _Rendering(step, document, exact=version is schema)
             text = grammar_text(
                 rendering.render(version), coerce_one_of=step != "strict", lenient=step in STEPS[2:]
             )
@@ -86,18 +86,20 @@ def _versions(document: Document) -> Iterator[tuple[Any, tuple[str, ...]]]:
         rewritten = Rewriting(document).rewrite(document.root)
     except TooManyError:
         rewritten = document.root
-    if rewritten != document.root:
+    if isinstance(rewritten, dict) and rewritten != document.root:
         yield rewritten, STEPS[:3]
     yield document.root, STEPS
 
 
 class _Rendering:
-    """One step: a copy of the schema for the grammar, and what that copy no longer says."""
+    """One step: a copy of the schema for the grammar, and what that copy no longer says. `exact`: the schema allows all
+    that the document does, so that what excludes one another in it does so in the document too."""
 
-    def __init__(self, step: str, document: Document) -> None:
+    def __init__(self, step: str, document: Document, *, exact: bool) -> None:
         self.verified_only: set[str] = set()
         self._level = STEPS.index(step)
         self._document = document
+        self._exact = exact
         self._dialect = document.dialect
 
     def render(self, schema: object) -> Schema:
@@ -124,7 +126,7 @@ class _Rendering:
         if "oneOf" in result:
             if self._document.disjoint(schema["oneOf"]):
                 result["allOf"] = [*result.get("allOf", []), {"anyOf": result.pop("oneOf")}]
-            elif self._level > 0:
+            else:
                 self.verified_only.add("oneOf")
         return result
 

@@ -31,6 +31,7 @@ def negations(document: Document, schema: Any, depth: int = 0) -> list[Schema]:
         found += negations(document, document.target(schema), depth + 1)
         if document.old:
             return found[:MOST]
+    schema = document.meaningful(schema)
     found += [_lacking(name) for name in schema.get("required") or () if isinstance(name, str)]
     found += _other_literals(schema)
     found += [
@@ -125,7 +126,7 @@ def _otherwise_bounded(schema: Schema) -> list[Schema]:
     if isinstance(high, int) and not isinstance(schema.get("exclusiveMaximum"), bool):
         found.append({"type": "number", "minimum": high + 1})
     if isinstance(least_names := schema.get("minProperties"), int) and least_names == 1:
-        found.append({"const": {}})
+        found.append({"enum": [{}]})
     return found
 
 

@@ -7,8 +7,8 @@ the grammar offers some. So a text that it lets pass needs no verification for t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from collections.abc import Callable
+from typing import Any, Final
 
 from menagerie.structured.compiler import patterns_exclude
 from menagerie.structured.conjuncts import Document, types_of, types_of_all
@@ -19,6 +19,8 @@ from menagerie.structured.patterns import PatternTimeoutError, found
 MOST_CHOICES: Final = 32
 """Ways to meet one schema that its rewriting multiplies to; from there on, one way for each keyword."""
 MOST_SCHEMAS: Final = 4_000
+MAX_DEPTH: Final = 80
+"""Schemas inside one another: what `not` breaks by way of a reference may hold the same `not` again."""
 _LISTED: Final = 8
 
 
@@ -46,8 +48,8 @@ class Rewriting:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._known = cast("Mapping[str, Any]", document.dialect.VALIDATORS)
         self._left = MOST_SCHEMAS
+        self._depth = 0
 
     def rewrite(self, schema: Any, choices: Choices | None = None) -> Any:
         """`schema` with as many of these keywords replaced as can be; `choices` are those that its value has been
@@ -55,14 +57,17 @@ class Rewriting:
         if not isinstance(schema, dict):
             return schema
         self._left -= 1
-        if self._left < 0:
+        if self._left < 0 or self._depth > MAX_DEPTH:
             raise TooManyError
         if schema.get("not") in ({}, True):
             return False
         choices = choices or Choices(schema)
         if not (self._document.old and "$ref" in schema):
             schema = self._restated(schema, choices)
-        return {keyword: self._inside(keyword, value, choices) for keyword, value in schema.items()}
+        self._depth += 1
+        rewritten = {keyword: self._inside(keyword, value, choices) for keyword, value in schema.items()}
+        self._depth -= 1
+        return rewritten
 
     def _inside(self, keyword: str, value: Any, choices: Choices) -> Any:
         if keyword in LITERALS:
@@ -80,7 +85,7 @@ class Rewriting:
             return schema
         one = _Restating(self._document, schema, choices)
         for keyword, restate in _RESTATED.items():
-            if keyword in one.schema and keyword in self._known:
+            if keyword in one.schema and keyword in self._document.known:
                 restate(one)
         return one.schema
 
@@ -192,10 +197,10 @@ def _contains(one: _Restating) -> None:
     schema.pop("minContains", None)
     if not first:
         return
-    if one.document.old:
-        schema.update(items=first, additionalItems=items)
-    else:
+    if "prefixItems" in one.document.known:
         schema["prefixItems"] = first
+    else:
+        schema.update(items=first, additionalItems=items)
     schema["minItems"] = max(least, schema.get("minItems", 0))
 
 

@@ -16,7 +16,7 @@ from jsonschema.exceptions import FormatError, ValidationError, best_match
 from jsonschema.protocols import Validator
 from jsonschema_specifications import REGISTRY as SPECIFICATIONS
 
-from menagerie.structured.dialect import dialect_of, pointer
+from menagerie.structured.dialect import REFERENCES, dialect_of, pointer
 from menagerie.structured.patterns import PatternTimeoutError, found
 
 SECONDS: Final = 2.0
@@ -24,6 +24,10 @@ SECONDS: Final = 2.0
 _ASCII: Final = "".join(chr(code) for code in range(0x21, 0x7F))
 MAX_FORMATTED: Final = 4_096
 """Characters of a string whose format is checked; a longer one fails."""
+
+_UNPROBED: Final = 10
+_STACK: Final = 250
+"""Calls that have to fit on the stack before one more reference is followed."""
 
 Check = Callable[..., Any]
 
@@ -44,9 +48,12 @@ class EndlessError(Exception):
 
 class _Deadline(threading.local):
     at = 0.0
+    references = 0
+    """How many are being followed, one inside the other."""
 
     def start(self, seconds: float) -> None:
         self.at = time.thread_time() + seconds
+        self.references = 0
 
     def check(self) -> None:
         if time.thread_time() > self.at:
@@ -131,6 +138,7 @@ def _bounded(dialect: type[Validator]) -> type[Validator]:
     }
     theirs = cast("Mapping[str, Check]", dialect.VALIDATORS)
     checks = {name: _timed(ours.get(name, check)) for name, check in theirs.items()}
+    checks |= {name: _followed(checks[name]) for name in REFERENCES if name in checks}
     bounded: Any = cast("Any", validators).extend(dialect, checks)
     bounded.evolve = _evolve
     return cast("type[Validator]", bounded)
@@ -151,6 +159,27 @@ def _timed(check: Check) -> Check:
         return check(validator, value, instance, schema)
 
     return timed
+
+
+def _followed(check: Check) -> Check:
+    """`check`, which follows a reference, as long as the stack is deep enough. Where it ends inside of a library that
+    is not written in Python, there is no `RecursionError` but a panic, which passes every `except Exception`."""
+
+    def followed(validator: Validator, value: Any, instance: Any, schema: Mapping[str, Any]) -> Any:
+        _DEADLINE.references += 1
+        try:
+            if _DEADLINE.references > _UNPROBED:
+                _probe(_STACK)
+            yield from check(validator, value, instance, schema) or ()
+        finally:
+            _DEADLINE.references -= 1
+
+    return followed
+
+
+def _probe(frames: int) -> None:
+    if frames:
+        _probe(frames - 1)
 
 
 def _pattern(validator: Validator, pattern: str, instance: Any, _schema: object) -> Iterator[ValidationError]:
