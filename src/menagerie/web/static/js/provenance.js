@@ -47,6 +47,7 @@ export function facts(account, t, format) {
     ["speed", speed ? t("about.speed_value", { rate: format.number(speed, 1) }) : ""],
     ["dropped", account.dropped_messages ? format.number(account.dropped_messages) : ""],
     ["sources", (account.sources ?? []).map((/** @type {any} */ source) => sourceLine(source, t, format)).join("\n")],
+    ["schema", account.schema ? schemaLine(account.schema, t) : ""],
     ["service", account.service],
   ];
   return rows.filter(([, value]) => value).map(([name, value]) => [t(`about.${name}`), value]);
@@ -63,4 +64,19 @@ function sourceLine(source, t, format) {
     title: source.title || source.address || t("about.context"),
     characters: format.number(source.characters ?? 0),
   });
+}
+
+/**
+ * @param {Record<string, any>} schema how a structured answer was held to its schema
+ * @param {Translate} t
+ */
+function schemaLine(schema, t) {
+  const verified = (schema.verified ?? []).join(", ");
+  const parts = [
+    verified ? t("about.schema_verified", { keywords: verified }) : t("about.schema_guaranteed"),
+    (schema.attempts ?? 1) > 1 ? t("about.schema_attempts", { attempts: schema.attempts }) : "",
+    schema.repaired ? t("about.schema_repaired") : "",
+    schema.closed ? t("about.schema_closed") : "",
+  ];
+  return parts.filter(Boolean).join("; ");
 }
