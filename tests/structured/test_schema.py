@@ -71,6 +71,22 @@ def test_keywords_that_no_grammar_guarantees_are_named(schema: Any, keywords: tu
         {"type": "string", "format": "date"},
         {"type": "string", "format": "of-our-own-making"},
         {"$schema": "http://json-schema.org/draft-04/schema#", "type": "integer", "minimum": 3},
+        {"type": "object", "oneOf": [{"required": ["a"]}, {"required": ["b"]}]},
+        {"type": "object", "not": {"required": ["a", "b"]}},
+        {"type": "string", "not": {"enum": ["admin", "root"]}},
+        {
+            "if": {"properties": {"k": {"const": "x"}}},
+            "then": {"required": ["a"]},
+            "else": {"required": ["b"]},
+        },
+        {"$schema": "http://json-schema.org/draft-07/schema#", "dependencies": {"a": ["b"]}},
+        {"dependentRequired": {"a": ["b"]}, "dependentSchemas": {"b": {"required": ["c"]}}},
+        {"type": "array", "contains": {"const": 1}, "items": {"type": "integer"}},
+        {"propertyNames": {"pattern": "^[a-z]+$"}, "additionalProperties": {"type": "integer"}},
+        {"properties": {"a": {}, "b": {}, "c": {}}, "minProperties": 2, "maxProperties": 2},
+        {"allOf": [{"properties": {"a": {}}}], "unevaluatedProperties": False},
+        {"oneOf": [{"type": "string"}, {"type": "string", "format": "uri"}]}
+        | {"oneOf": [{}, {"type": "null"}]},
     ],
 )
 def test_what_only_looks_difficult_is_guaranteed(schema: Any) -> None:
@@ -154,6 +170,24 @@ def test_schema_bombs_are_refused_quickly(name: str) -> None:
     assert caught.value.code is ErrorCode.SCHEMA_TOO_COMPLEX
     assert caught.value.values["reason"]
     assert time.process_time() - start < 3
+
+
+@pytest.mark.parametrize("keyword", ["if", "not", "allOf", "anyOf", "properties"])
+def test_no_circle_of_references_reaches_the_end_of_the_stack(keyword: str) -> None:
+    inner: Any = {"$ref": "#/$defs/d"}
+    value = [inner] if keyword.endswith("Of") else {"a": inner} if keyword == "properties" else inner
+    schema = {"$defs": {"d": {keyword: value, "type": "object"}}, "$ref": "#/$defs/d"}
+    try:
+        compiled = compile_schema(schema)
+    except MenagerieError as refused:
+        assert refused.code is ErrorCode.SCHEMA_TOO_COMPLEX  # noqa: PT017  (it may as well be accepted)
+    else:
+        with pytest.raises(SchemaViolation):
+            compiled.verify('{"a":' * 60 + "1" + "}" * 60)
+
+
+def test_a_pattern_that_the_grammar_reads_otherwise_is_only_verified() -> None:
+    assert compile_schema({"type": "string", "pattern": '^[^"]+$'}).unguaranteed == ("pattern",)
 
 
 def test_a_catastrophic_pattern_takes_no_time_to_verify() -> None:
