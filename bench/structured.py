@@ -21,7 +21,7 @@ from menagerie.core.errors import MenagerieError
 from menagerie.structured import compiler, patterns, schema
 
 SCHEMAS: Final = processes.ROOT / "bench/schemas.jsonl"
-FOLDER: Final = "MENAGERIE_BENCH_SCHEMAS"
+FOLDER: Final = "BENCH_SCHEMAS"
 """The variable that names a folder of other schemas, one a file."""
 TOKENS: Final = 128
 _STORY: Final = {
