@@ -122,6 +122,8 @@ class Settings(BaseSettings):
     """Folders of persona files that patch those that come with the service, in this order."""
     hub: HttpAddress = "https://huggingface.co"
     hub_token: SecretStr = SecretStr("")
+    api_key: SecretStr = SecretStr("")
+    """What `menagerie batch` shows to the service that it asks."""
 
     # Engines
     model_fallback: Literal["on", "off"] = "on"
@@ -168,6 +170,10 @@ class Settings(BaseSettings):
 
     # Limits
     max_body: int = Field(default=1_048_576, ge=1024)
+    max_file: int = Field(default=536_870_912, ge=1024)
+    """Bytes of a file of a batch."""
+    file_days: int = Field(default=30, ge=1)
+    """Days after which files of batches are deleted."""
     max_frame: int = Field(default=1_048_576, ge=1024)
     max_connections: int = Field(default=2048, ge=1)
     connections_per_address: int = Field(default=1024, ge=1)

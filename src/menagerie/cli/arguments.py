@@ -113,6 +113,25 @@ def _parser(language: Language) -> argparse.ArgumentParser:
     serve.add_argument("--host", metavar=said("serve.host_word"), help=said("serve.host"))
     serve.add_argument("--port", type=port, metavar=said("serve.port_word"), help=said("serve.port"))
 
+    batch = command(top, "batch", "batch")
+    batch.add_argument("persona", metavar=said("persona"), help=said("personas.name"))
+    for name, required in (("in", True), ("out", True), ("failed", False), ("schema", False)):
+        batch.add_argument(
+            f"--{name}",
+            dest=f"{name}_file",
+            type=Path,
+            required=required,
+            metavar=said("file"),
+            help=said(f"batch.{name}"),
+        )
+    batch.add_argument(
+        "--prompt", metavar=said("batch.prompt_word"), help=said("batch.prompt", left="{", right="}")
+    )
+    for name in ("keep", "restart"):
+        batch.add_argument(f"--{name}", action="store_true", help=said(f"batch.{name}"))
+    for name in ("url", "key"):
+        batch.add_argument(f"--{name}", metavar=said(f"batch.{name}_word"), help=said(f"batch.{name}"))
+
     settings = command(top, "settings", "settings")
     settings.add_argument("--markdown", action="store_true", help=said("settings.markdown"))
 

@@ -45,6 +45,12 @@ def run(arguments: Namespace, language: Language) -> int:
     return serve(settings, sockets)
 
 
+def bring_what_is_lacking(settings: Settings, language: Language) -> None:
+    """Fetch the default model where some persona would want it and it is not on the disk. Raises `CommandError`."""
+    if _lacks_default_model(settings, _checked_personas(settings, language)):
+        _bring_default_model(settings, language)
+
+
 def _checked_personas(settings: Settings, language: Language) -> PersonaDirectory:
     personas = wanted_personas(settings, language)
     try:

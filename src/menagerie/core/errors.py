@@ -10,6 +10,11 @@ from menagerie.locales import Language, text
 class ErrorCode(StrEnum):
     """Stable codes, part of every interface. The text of a code is `error.<code>` in the catalogues."""
 
+    ANSWER_EMPTY = "answer.empty"
+    BATCH_INVALID = "batch.invalid"
+    BATCH_UNKNOWN = "batch.unknown"
+    FILE_UNKNOWN = "file.unknown"
+    ROW_INVALID = "row.invalid"
     BAD_REQUEST = "request.invalid"
     BODY_TOO_LARGE = "request.too_large"
     METHOD_NOT_ALLOWED = "request.method_not_allowed"
@@ -66,6 +71,8 @@ class ErrorCode(StrEnum):
     TURN_CANCELLED = "turn.cancelled"
     TURN_TIMEOUT = "turn.timeout"
     STOPPING = "service.stopping"
+    SERVICE_REFUSED = "service.refused"
+    SERVICE_UNREACHABLE = "service.unreachable"
     INTERNAL = "internal"
 
 

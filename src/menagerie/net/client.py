@@ -67,20 +67,23 @@ def open_client(
     authorities: Path | None = None,
     client_certificate: Path | None = None,
     proxy: str | None = None,
+    proxies: bool = True,
+    connections: int = 16,
+    read_seconds: float = READ_SECONDS,
 ) -> aiohttp.ClientSession:
-    """A client session for requests that leave the machine; use it with `fetch`. To be closed by the caller.
+    """A client session for requests that leave the machine; use it with `fetch` or `send`. To be closed by the caller.
 
     Trusts the machine's authorities, those of `SSL_CERT_FILE` and `PIP_CERT`, and `authorities` (a PEM file). Takes
-    proxies from the environment unless `proxy` names one. Keeps no cookies, and has no limit on the whole
-    duration: 10 s to connect, 60 s between two reads.
+    proxies from the environment unless `proxy` names one, or not `proxies`. Keeps no cookies, and has no limit on the
+    whole duration: 10 s to connect, `read_seconds` between two reads.
     """
     del settings  # What it says of pages is for `net/page.py`; these addresses are the administrator's.
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=trust(authorities, client_certificate), limit=16),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS),
+        connector=aiohttp.TCPConnector(ssl=trust(authorities, client_certificate), limit=connections),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=read_seconds),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"menagerie/{__version__}"},
-        trust_env=True,
+        trust_env=proxies,
         proxy=proxy,
     )
 
@@ -117,6 +120,21 @@ async def fetch(
     raise NetworkError("redirect", host=url.host or "")
 
 
+@asynccontextmanager
+async def send(
+    client: aiohttp.ClientSession,
+    method: str,
+    address: str | URL,
+    body: bytes | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    """Send `body` to `address` and give the open response, whatever its status. Nothing is redirected: what is sent
+    is for that address. Raises `NetworkError`, also for what breaks while the body is read."""
+    async with _open(client, method, _parse(address), headers or {}, body=body) as response:
+        yield response
+
+
 def basic_authorization(user: str, password: str) -> str:
     """The header of a user name and a password (RFC 7617, in UTF-8)."""
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
@@ -142,10 +160,27 @@ async def get(
     proxy: str | None = None,
 ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
     """One GET, whatever its status, without following redirects. Raises `NetworkError`, for the body too."""
+    async with _open(client, "GET", url, headers, verify=verify, proxy=proxy) as response:
+        yield response
+
+
+@asynccontextmanager
+async def _open(
+    client: aiohttp.ClientSession,
+    method: str,
+    url: URL,
+    headers: Mapping[str, str],
+    *,
+    body: bytes | None = None,
+    verify: bool = True,
+    proxy: str | None = None,
+) -> AsyncGenerator[aiohttp.ClientResponse, None]:
     host = url.host or ""
     connected = False
     try:
-        asked = client.get(url, headers=headers, allow_redirects=False, ssl=verify, proxy=proxy)
+        asked = client.request(
+            method, url, headers=headers, data=body, allow_redirects=False, ssl=verify, proxy=proxy
+        )
         async with asked as response:
             connected = True
             yield response

@@ -24,6 +24,13 @@ from menagerie.web.services import services_of
 Form = Literal["json", "text", "html"]
 
 STATUS: Final[Mapping[ErrorCode, int]] = {
+    ErrorCode.ANSWER_EMPTY: 502,
+    ErrorCode.BATCH_INVALID: 400,
+    ErrorCode.BATCH_UNKNOWN: 404,
+    ErrorCode.FILE_UNKNOWN: 404,
+    ErrorCode.ROW_INVALID: 400,
+    ErrorCode.SERVICE_REFUSED: 502,
+    ErrorCode.SERVICE_UNREACHABLE: 503,
     ErrorCode.BAD_REQUEST: 400,
     ErrorCode.BODY_TOO_LARGE: 413,
     ErrorCode.METHOD_NOT_ALLOWED: 405,

@@ -16,10 +16,13 @@ from menagerie.web.errors import failed
 from menagerie.web.fields import MULTIPART, URLENCODED, form_fields, one, query_fields
 from menagerie.web.keys import caller_of
 from menagerie.web.language import language_of
+from menagerie.web.priority import PARAMETER, is_batch
 from menagerie.web.services import services_of
 from menagerie.web.streaming import ClientGoneError, while_connected
 
 SESSION_HEADER: Final = "X-Session-Id"
+FINISH_HEADER: Final = "X-Menagerie-Finish"
+"""How the answer has ended: `stop`, or `length` where it was cut off at the longest length allowed."""
 CHANNEL: Final = "gpt"
 
 _CLIENT_GONE: Final = 499
@@ -40,12 +43,16 @@ _ANSWER: Final[dict[str, Any]] = {
 _BY_QUERY: Final[dict[str, Any]] = {
     **_ANSWER,
     "parameters": [
-        {"name": name, "in": "query", "required": name == "prompt", "schema": field}
-        for name, field in _FIELDS.items()
+        *(
+            {"name": name, "in": "query", "required": name == "prompt", "schema": field}
+            for name, field in _FIELDS.items()
+        ),
+        PARAMETER,
     ],
 }
 _BY_FORM: Final[dict[str, Any]] = {
     **_ANSWER,
+    "parameters": [PARAMETER],
     "requestBody": {"required": True, "content": {URLENCODED: _FORM, MULTIPART: _FORM}},
 }
 
@@ -83,6 +90,7 @@ async def _answer(persona: str, request: Request, fields: list[tuple[str, str]])
         session=session or None,
         channel=CHANNEL,
         charge=partial(services.rates.charge, caller.key),
+        batch=is_batch(request),
     )
     pieces: list[str] = []
     try:
@@ -95,7 +103,8 @@ async def _answer(persona: str, request: Request, fields: list[tuple[str, str]])
                         pieces.append(piece)
                     case Failed():
                         return failed(request, event, language)
-                    case Done():
+                    case Done(provenance=provenance):
+                        headers[FINISH_HEADER] = provenance.finish
                         return PlainTextResponse("".join(pieces), headers=headers)
                     case _:
                         pass

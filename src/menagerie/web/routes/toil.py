@@ -23,6 +23,7 @@ from menagerie.grounding.given import Given
 from menagerie.web.errors import InvalidRequestError, failed, request_id, shown
 from menagerie.web.keys import caller_of
 from menagerie.web.language import language_of
+from menagerie.web.priority import PARAMETER, is_batch
 from menagerie.web.routes.gpt import SESSION_HEADER
 from menagerie.web.services import Services, services_of
 from menagerie.web.streaming import ClientGoneError, while_connected
@@ -40,6 +41,7 @@ _ADDRESS: Final = re.compile(r"https?://\S+", re.IGNORECASE)
 _JSON: Final = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE)
 
 _OPENAPI: Final[dict[str, Any]] = {
+    "parameters": [PARAMETER],
     "requestBody": {
         "required": True,
         "content": {
@@ -103,6 +105,7 @@ async def toil(persona: str, request: Request) -> Response:
         compiled=await _compiled(work.get("schema")),
         channel=CHANNEL,
         charge=partial(services.rates.charge, caller.key),
+        batch=is_batch(request),
     )
     return StreamedWork(request, services, turn, limits, tell_session=session is not None)
 
