@@ -9,9 +9,11 @@ from menagerie.locales import Language, text
 
 PASSING: Final = frozenset(
     {
+        ErrorCode.CONNECTIONS_FULL,
         ErrorCode.ENGINE_LOST,
         ErrorCode.ENGINE_TIMEOUT,
         ErrorCode.ENGINE_UNAVAILABLE,
+        ErrorCode.KEY_RATE_LIMITED,
         ErrorCode.MODEL_OUT_OF_MEMORY,
         ErrorCode.MODEL_SET_ASIDE,
         ErrorCode.QUEUE_FULL,

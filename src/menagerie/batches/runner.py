@@ -34,17 +34,24 @@ Slots = Callable[[], Awaitable[int | None]]
 _READ_AHEAD: Final = 64
 _SYNC_S: Final = 1.0
 _SLOTS_S: Final = 5.0
-_CROWDED: Final = frozenset({ErrorCode.QUEUE_FULL, "rate_limit_exceeded"})
+_CROWDED: Final = frozenset({ErrorCode.QUEUE_FULL, ErrorCode.KEY_RATE_LIMITED, ErrorCode.CONNECTIONS_FULL})
+_DEADLY: Final = frozenset({ErrorCode.ENGINE_LOST, ErrorCode.ENGINE_TIMEOUT})
 
 
 class Patience(msgspec.Struct, frozen=True):
     """How often a row is asked whose failure may pass, and the waits between, in seconds: twice as long each time, and
-    never less than the service asks for. A full queue is not the row's fault: there, only time counts."""
+    never less than the service asks for. A full queue is not the row's fault: there, only time counts. A row that an
+    engine dies of takes it from everybody: it is asked less often."""
 
-    attempts: int = 5
+    attempts: int = 7
+    deadly_attempts: int = 3
     first_s: float = 1.0
     most_s: float = 60.0
     crowded_s: float = 3600.0
+
+    def is_over(self, attempt: int, failure: AnswerError) -> bool:
+        """Whether a row that has failed so often is asked no more."""
+        return attempt >= (self.deadly_attempts if failure.code in _DEADLY else self.attempts)
 
     def wait_s(self, attempt: int, retry_after: float | None) -> float:
         """The wait after so many attempts, with some chance in it so that rows do not all come back at once."""
@@ -141,10 +148,8 @@ class Runner:
             except AnswerError as failure:
                 crowded = failure.code in _CROWDED
                 attempt += 0 if crowded and attempt else 1
-                if failure.fatal and not failure.passing:
-                    raise StoppedError(failure) from failure
-                late = crowded and asyncio.get_running_loop().time() > waits_until
-                if not failure.passing or late or (not crowded and attempt >= self._patience.attempts):
+                late = asyncio.get_running_loop().time() > waits_until
+                if not failure.passing or (late if crowded else self._patience.is_over(attempt, failure)):
                     if failure.fatal:
                         raise StoppedError(failure) from failure
                     self._fail(row, failure)

@@ -36,6 +36,7 @@ class TurnAsk:
             language=work.language,
             channel=CHANNEL,
             batch=True,
+            kept=False,
             compiled=work.compiled,
         )
         pieces: list[str] = []

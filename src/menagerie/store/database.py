@@ -12,8 +12,10 @@ from sqlalchemy import URL, Connection, insert, make_url
 from sqlalchemy.exc import ArgumentError
 
 from menagerie.store import schema
+from menagerie.store.batches import Batches
 from menagerie.store.connections import Database
 from menagerie.store.failures import Reason, StoreUnavailableError, unavailable
+from menagerie.store.files import Files
 from menagerie.store.keys import Keys
 from menagerie.store.log import Log
 from menagerie.store.sessions import Sessions
@@ -35,6 +37,8 @@ class Store:
         self._database = database
         self._instance = instance
         self.log = Log(database)
+        self.files = Files(database)
+        self.batches = Batches(database, instance)
         self.keys = Keys(database)
         self.sessions = Sessions(database)
         self.turns = Turns(database, self.log, instance)

@@ -243,3 +243,6 @@ batches: Final = Table(
 )
 """Batches of requests, in the states of OpenAI's API. `instance` is the service that runs it; `metadata` and `errors`
 are JSON, counts are rows."""
+
+OPEN: Final = ("validating", "in_progress", "finalizing", "cancelling")
+"""The states of a batch that somebody has to work on."""
