@@ -110,15 +110,14 @@ class Journal:
                     yield _entry(file.readline())
 
     def deliver(self, out: Path, failures: Path) -> None:
-        """Write the outputs in the order of the input, then remove the journal. A file of failures is there only where
-        there are any. Both appear whole, or not at all."""
+        """Write the outputs in the order of the input. Each appears whole, or not at all; there is a file of failures
+        only where there are any. The journal stays until it is removed: doing this twice does no harm."""
         self.sync()
         with _appearing(out) as good, _appearing(failures, only_if=lambda: self.failed > 0) as bad:
             for entry in self.entries():
                 (good if entry.ok else bad).write(bytes(entry.line) + b"\n")
         if not self.failed:
             failures.unlink(missing_ok=True)
-        self.remove()
 
     def remove(self) -> None:
         """Forget the job."""

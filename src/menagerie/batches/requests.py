@@ -20,6 +20,7 @@ from menagerie.locales import Language, text
 MOST_REQUESTS: Final = 50_000
 MOST_ERRORS: Final = 100
 LONGEST_ID: Final = 512
+_UNAUTHORIZED: Final = 401
 _PASSING_STATUS: Final = frozenset({408, 425, 429, 503, 504})
 
 
@@ -47,7 +48,8 @@ class RefusedError(AnswerError):
     def __init__(self, reply: Reply) -> None:
         error = reply.body.get("error") if isinstance(reply.body, dict) else None
         told = error if isinstance(error, dict) else {}
-        code = str(told.get("code") or reply.status)
+        ours = told.get("menagerie")
+        code = str((ours.get("code") if isinstance(ours, dict) else None) or told.get("code") or reply.status)
         passing = code in PASSING or reply.status in _PASSING_STATUS
         super().__init__(code, str(told.get("message") or ""), retry_after=reply.retry_after, passing=passing)
         self.reply = reply

@@ -63,8 +63,9 @@ class Table(msgspec.Struct, frozen=True):
         return _READERS[self.kind](self)
 
 
-def open_table(path: Path) -> Table:
-    """Look at a whole file once. Raises `BatchError` where it is missing, unreadable, empty or of no known kind.
+def open_table(path: Path, kind: Kind | None = None) -> Table:
+    """Look at a whole file once. Raises `BatchError` where it is missing, unreadable, empty or of no known kind; a
+    `kind` that is given is not looked for, nor are its columns.
 
     A CSV that is neither UTF-8 nor marked as UTF-16 is taken for Windows-1252, which is what spreadsheets write.
     """
@@ -77,11 +78,11 @@ def open_table(path: Path) -> Table:
         raise BatchError("input_unreadable", path=str(path), problem=failure.strerror or "") from failure
     if not head:
         raise BatchError("input_empty", path=str(path))
-    kind = _kind(path, head)
+    known, kind = kind, kind or _kind(path, head)
     encoding = _encoding(path, head) if kind == "csv" else "utf-8"
     delimiter = _delimiter(head, encoding) if kind == "csv" else ""
     table = Table(path, kind, digest, 0, (), encoding, delimiter)
-    columns = _COLUMNS[kind](table)
+    columns = () if known else _COLUMNS[kind](table)
     count = _parquet(path).metadata.num_rows if kind == "parquet" else sum(1 for _ in table.rows())
     if not count:
         raise BatchError("input_empty", path=str(path))

@@ -183,6 +183,7 @@ def _own_address(settings: Settings) -> str:
 def _deliver(journal: Journal, table: Table, files: _Files, language: Language) -> int:
     done, failed = journal.done, journal.failed
     journal.deliver(files.out, files.failed)
+    journal.remove()
     total = number_text(table.count, language)
     print(text("cli.batch.done", language, done=number_text(done, language), total=total, path=files.out))
     if not failed:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
@@ -25,7 +25,11 @@ Status = Literal[
     "cancelling",
     "cancelled",
 ]
+BEGINNING: Final[tuple[Status, ...]] = ("validating",)
 MAY_BE_CANCELLED: Final[tuple[Status, ...]] = ("validating", "in_progress")
+ASKING: Final[tuple[Status, ...]] = ("in_progress",)
+ENDING: Final[tuple[Status, ...]] = ("in_progress", "finalizing", "cancelling")
+UNENDED: Final[tuple[Status, ...]] = (*BEGINNING, *ENDING)
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,15 +131,18 @@ class Batches:
         self,
         batch: str,
         states: Collection[Status],
-        *,
+        values: Mapping[str, object],
         made: Sequence[File] = (),
-        **values: Any,
     ) -> Batch | None:
         """Set `values` of a batch that is in one of `states`, and remember the files that it has `made`, in one
         transaction. Gives the batch as it is then; None where it is in another state."""
 
         def work(connection: Connection) -> Batch | None:
-            query = update(batches).where(batches.c.id == batch, batches.c.status.in_(states)).values(values)
+            query = (
+                update(batches)
+                .where(batches.c.id == batch, batches.c.status.in_(states))
+                .values(dict(values))
+            )
             if connection.execute(query).rowcount != 1:
                 return None
             insert_files(connection, list(made))

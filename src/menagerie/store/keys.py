@@ -80,6 +80,13 @@ class Keys:
         )
         return _key(found) if found is not None else None
 
+    async def get(self, key: str) -> ApiKey | None:
+        """The key with this id, whatever its state."""
+        found = await self._database.read(
+            lambda connection: connection.execute(_BY_ID, {"key_id": key}).mappings().one_or_none()
+        )
+        return _key(found) if found is not None else None
+
     async def note_use(self, key: ApiKey, now: datetime) -> None:
         """Remember that the key was used, at most once a minute."""
         latest = now - NOTED_EVERY
