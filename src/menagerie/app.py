@@ -8,14 +8,19 @@ import gc
 import importlib
 import signal
 import socket
-from collections.abc import AsyncGenerator, Generator, Sequence
-from typing import Final
+from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
+from datetime import timedelta
+from typing import Any, Final
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 
 from menagerie import __version__
+from menagerie.batches.job import BatchCaller
+from menagerie.batches.requests import Reply
+from menagerie.batches.service import Batches
+from menagerie.batches.turns import slots_of
 from menagerie.conversation.turn import Turns
 from menagerie.core.errors import MenagerieError
 from menagerie.embeddings.service import Embeddings
@@ -37,6 +42,7 @@ from menagerie.store.database import Store
 from menagerie.web import errors
 from menagerie.web.guard import Guard
 from menagerie.web.listener import BoundedHttpProtocol, BoundedWebSocketProtocol
+from menagerie.web.openai.batches import answer_row
 from menagerie.web.routes import (
     describe,
     docs,
@@ -45,6 +51,7 @@ from menagerie.web.routes import (
     health,
     metrics,
     openai,
+    openai_batches,
     pages,
     platform,
     toil,
@@ -86,7 +93,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     errors.install(app)
-    interfaces = (describe, gpt, toil, embedding, openai, socket_routes)
+    interfaces = (describe, gpt, toil, embedding, openai, openai_batches, socket_routes)
     for routes in (pages, docs, *interfaces, platform, metrics, health):
         app.include_router(routes.router)
     app.add_middleware(Guard, settings=services.settings)
@@ -120,8 +127,17 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         stack.push_async_callback(reader.close)
         turns = Turns(settings, resolver, engines, store, reader)
         stack.push_async_callback(turns.close)
+
+        async def answer(caller: BatchCaller, endpoint: str, body: dict[str, Any]) -> Reply:
+            return await answer_row(services, caller, endpoint, body)
+
+        async def slots() -> int | None:
+            return slots_of(engines)
+
+        kept = timedelta(days=settings.file_days)
+        batches = Batches(store, settings.data, answer, slots, kept=kept)
         services = Services(
-            settings, personas, catalogue, store, engines, turns, resolver, embeddings, figures
+            settings, personas, catalogue, store, engines, turns, resolver, embeddings, figures, batches
         )
         for work in (personas.watch(), engines.watch(), _sample(services), _preload(services)):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
@@ -152,7 +168,7 @@ def serve(settings: Settings, sockets: Sequence[socket.socket] | None = None) ->
 
 
 async def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
-    async with running(settings) as services:
+    async with running(settings) as services, _working(services.batches.run()):
         config = uvicorn.Config(
             create_app(services),
             http=BoundedHttpProtocol,
@@ -237,6 +253,16 @@ def _settle_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
+
+
+@contextlib.asynccontextmanager
+async def _working(work: Coroutine[None, None, None]) -> AsyncGenerator[None, None]:
+    """Do `work` meanwhile."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        await _cancel(task)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -196,6 +196,7 @@ class Stage:
             resolver=cast("Any", Models()),
             embeddings=cast("Any", None),
             figures=self.figures,
+            batches=cast("Any", None),
         )
         errors.install(app)
         for routes in (pages, docs, describe, gpt, toil, platform, socket_routes):

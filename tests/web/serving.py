@@ -111,6 +111,7 @@ class Parts:
     store: Any = None
     engines: Any = None
     embeddings: Any = None
+    batches: Any = None
     figures: Figures = field(default_factory=Figures)
     body_patience: float = 20.0
     routers: tuple[APIRouter, ...] = ()
@@ -138,6 +139,7 @@ def application(given: Parts) -> FastAPI:
         resolver=cast("Any", given.resolver),
         embeddings=given.embeddings,
         figures=given.figures,
+        batches=given.batches,
     )
     errors.install(app)
     for router in (gpt.router, toil.router, describe.router, health.router, *given.routers):

@@ -46,6 +46,10 @@ NO_STORE: Final = (b"cache-control", b"no-store")
 SEND: Final = "menagerie.send"
 """Where a websocket's scope has the server's own `send`, without what the framework puts around it."""
 
+FILES: Final = "/v1/files"
+"""Where files are sent to."""
+_FORM_AROUND: Final = 65_536
+"""Bytes of a form beside the file in it."""
 _DRAIN_BYTES: Final = 16 * 1024 * 1024
 _DRAIN_SECONDS: Final = 2.0
 _REFUSED: Final = 1008
@@ -79,11 +83,12 @@ class Guard:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = Request(scope)
-        body = LimitedBody(receive, self._settings.max_body, self._body_patience)
+        largest = self._largest_body(scope)
+        body = LimitedBody(receive, largest, self._body_patience)
         answer = _Answer(scope, send)
         try:
             self._check(connection)
-            self._check_length(connection)
+            self._check_length(connection, largest)
             await self._app(scope, body, answer)
         except MenagerieError as error:
             await self._tell(connection, error, body, answer)
@@ -115,10 +120,16 @@ class Guard:
         if not self._origins.allows(connection):
             raise MenagerieError(ErrorCode.ORIGIN_REFUSED)
 
-    def _check_length(self, connection: HTTPConnection) -> None:
+    def _largest_body(self, scope: Scope) -> int:
+        """The most bytes of a body. A route that takes a file writes it away as it comes."""
+        if scope["method"] == "POST" and scope["path"] == FILES:
+            return max(self._settings.max_file, self._settings.max_body) + _FORM_AROUND
+        return self._settings.max_body
+
+    def _check_length(self, connection: HTTPConnection, largest: int) -> None:
         length = connection.headers.get("content-length", "")
-        if length.isdecimal() and int(length[:20]) > self._settings.max_body:
-            raise MenagerieError(ErrorCode.BODY_TOO_LARGE, limit=self._settings.max_body)
+        if length.isdecimal() and int(length[:20]) > largest:
+            raise MenagerieError(ErrorCode.BODY_TOO_LARGE, limit=largest)
 
     async def _tell(
         self, connection: HTTPConnection, error: MenagerieError, body: LimitedBody, answer: _Answer

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from menagerie.web.rates import RateLimits
 
 if TYPE_CHECKING:
+    from menagerie.batches.service import Batches
     from menagerie.conversation.turn import Turns
     from menagerie.embeddings.service import Embeddings
     from menagerie.engines.figures import Figures
@@ -34,6 +35,7 @@ class Services:
     resolver: Resolver
     embeddings: Embeddings
     figures: Figures
+    batches: Batches
     rates: RateLimits = field(default_factory=RateLimits)
 
 
