@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import drafting, embeddings, measures, processes, residency, structured
+from bench import batches, drafting, embeddings, measures, processes, residency, structured
 from bench.figure import Figure
 from menagerie.models.catalogue import Catalogue
 from menagerie.models.pull import pull_with_bar
@@ -31,6 +31,7 @@ NAMES = (
     "embeddings",
     "compile",
     "constrained",
+    "batches",
 )
 
 
@@ -69,6 +70,7 @@ async def measure(names: list[str], model: Path, repeats: int) -> None:
         "embeddings": lambda: _embeddings(repeats),
         "compile": lambda: structured.compiling(repeats),
         "constrained": lambda: structured.constrained(model, repeats),
+        "batches": lambda: batches.batches(model, repeats),
     }
     for name in names:
         print(f"# {name} …", file=sys.stderr, flush=True)

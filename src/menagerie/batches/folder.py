@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -20,6 +21,7 @@ LEFT_FREE: Final = 512 * 1_048_576
 """Bytes of the disk that files leave to everything else."""
 _ID: Final = re.compile(r"file-[0-9a-f]{32}")
 _UNFINISHED: Final = ".part"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class FileFolder:
@@ -27,6 +29,7 @@ class FileFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._receiving: set[Path] = set()
 
     def path(self, file: str) -> Path:
         """Where the content of a file is, or would be. Raises `file.unknown` for what is no id of ours."""
@@ -44,11 +47,17 @@ class FileFolder:
 
         Raises `disk.full` where the disk has no room for it.
         """
-        incoming = await asyncio.to_thread(IncomingFile, self.path(new_file_id()))
+        path = self.path(new_file_id())
+        unfinished = path.with_name(path.name + _UNFINISHED)
+        self._receiving.add(unfinished)
         try:
-            yield incoming
+            incoming = await asyncio.to_thread(IncomingFile, path, unfinished)
+            try:
+                yield incoming
+            finally:
+                await asyncio.to_thread(incoming.close)
         finally:
-            await asyncio.to_thread(incoming.close)
+            self._receiving.discard(unfinished)
 
     async def delete(self, file: str) -> None:
         """Remove the content of a file."""
@@ -57,17 +66,18 @@ class FileFolder:
     def clear(self) -> None:
         """Remove what was being received when an earlier service died."""
         for path in self._folder.glob(f"*{_UNFINISHED}"):
-            path.unlink(missing_ok=True)
+            if path not in self._receiving:
+                path.unlink(missing_ok=True)
 
 
 class IncomingFile:
     """The content of a file as it comes. `size` counts its bytes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, unfinished: Path) -> None:
         self.id = path.name
         self.size = 0
         self._path = path
-        self._unfinished = path.with_name(path.name + _UNFINISHED)
+        self._unfinished = unfinished
         self._hash = hashlib.sha256()
         with _disk_full():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -114,4 +124,6 @@ def _disk_full() -> Iterator[None]:
     try:
         yield
     except OSError as failure:
+        if failure.errno not in _FULL:
+            raise
         raise MenagerieError(ErrorCode.DISK_FULL) from failure

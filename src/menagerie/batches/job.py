@@ -222,7 +222,8 @@ class Job:
         told, quiet = Progress(0, 0, 0), 0
         while not self.cancelled.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.cancelled.wait(), _TOLD_S)
+                async with asyncio.timeout(_TOLD_S):
+                    await self.cancelled.wait()
             if (now := self._progress) == told and quiet < _QUIET:
                 quiet += 1
                 continue

@@ -51,7 +51,13 @@ class RefusedError(AnswerError):
         ours = told.get("menagerie")
         code = str((ours.get("code") if isinstance(ours, dict) else None) or told.get("code") or reply.status)
         passing = code in PASSING or reply.status in _PASSING_STATUS or reply.retry_after is not None
-        super().__init__(code, str(told.get("message") or ""), retry_after=reply.retry_after, passing=passing)
+        super().__init__(
+            code,
+            str(told.get("message") or ""),
+            retry_after=reply.retry_after,
+            passing=passing,
+            fatal=reply.status == _UNAUTHORIZED,
+        )
         self.reply = reply
 
 

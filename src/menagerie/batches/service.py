@@ -136,7 +136,8 @@ class Batches:
                 except MenagerieError as failure:
                     log.warning("batches_not_looked_at", failure=str(failure))
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), _LOOKS_S)
+                    async with asyncio.timeout(_LOOKS_S):
+                        await self._news.wait()
         finally:
             for task in self._tasks:
                 task.cancel()
