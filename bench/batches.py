@@ -19,6 +19,7 @@ from bench.clients import NEW_SESSION, PROMPTS, ask, ask_engine, open_socket, sa
 from bench.figure import Figure
 from bench.processes import Engine, Service
 from menagerie.batches.journal import Journal
+from menagerie.batches.pace import Progress
 from menagerie.batches.remote import service_at
 from menagerie.batches.rows import open_table
 from menagerie.batches.runner import Runner
@@ -27,7 +28,7 @@ from menagerie.settings import Settings
 
 SLOTS: Final = 8
 TOKENS: Final = 64
-ROWS: Final = 64
+ROWS: Final = 48
 _ASKED: Final = 5
 """First frames of a person in each state, in each repeat."""
 _PAUSE_S: Final = 0.5
@@ -78,9 +79,10 @@ async def _first_frames(service: Service, folder: Path, repeats: int) -> Figure:
         await first(0)
         for _ in range(repeats):
             idle += [await first(number) for number in range(_ASKED)]
-            running = asyncio.create_task(_batch(service, folder, 100 * ROWS))
+            answered = asyncio.Event()
+            running = asyncio.create_task(_batch(service, folder, 100 * ROWS, answered))
             try:
-                await asyncio.sleep(4 * _PAUSE_S)
+                await answered.wait()
                 beside += [await first(number) for number in range(_ASKED)]
             finally:
                 running.cancel()
@@ -90,8 +92,14 @@ async def _first_frames(service: Service, folder: Path, repeats: int) -> Figure:
     return Figure("a person’s first frame beside a batch ÷ idle", ratio, "≤ 2", ratio <= 2, detail)
 
 
-async def _batch(service: Service, folder: Path, rows: int) -> float:
-    """The seconds that so many rows take, from the first to the last, asked as `menagerie batch` asks them."""
+async def _batch(service: Service, folder: Path, rows: int, under_way: asyncio.Event | None = None) -> float:
+    """The seconds that so many rows take, from the first to the last, asked as `menagerie batch` asks them; `under_way`
+    is set once a row has been answered for each slot."""
+
+    def look(progress: Progress) -> None:
+        if under_way and progress.done >= SLOTS:
+            under_way.set()
+
     path = folder / f"{rows}.jsonl"
     path.write_text("".join(json.dumps({"prompt": _prompt(index)}) + "\n" for index in range(rows)))
     table = open_table(path)
@@ -99,7 +107,9 @@ async def _batch(service: Service, folder: Path, rows: int) -> float:
     journal = Journal.open(folder / "journal", b"{}", anew=True)
     try:
         async with service_at(f"http://127.0.0.1:{service.port}", "", work, Settings()) as ask_row:
-            runner = Runner(ask_row, failure_line, journal, total=rows, language="en", slots=ask_row.slots)
+            runner = Runner(
+                ask_row, failure_line, journal, total=rows, language="en", slots=ask_row.slots, progress=look
+            )
             began = time.perf_counter()
             await runner.run(table.rows())
             if journal.done < rows:
