@@ -15,6 +15,11 @@ from tests.locales.test_catalogues import placeholders, read
 
 SOURCES: Final = sorted(Path(menagerie.__file__).parent.rglob("*.py"))
 REASONS: Final = "error.request.invalid."
+REASONS_OF: Final = {
+    "InvalidRequestError": REASONS,
+    "BatchError": "batch.invalid.",
+    "RowError": "row.invalid.",
+}
 PASSED_ON: Final = frozenset({"retry_after", "status"})
 
 
@@ -50,8 +55,8 @@ def _raised() -> list[tuple[str, str, set[str]]]:
 def _key(call: ast.Call) -> str:
     first = call.args[0]
     name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
-    if name == "InvalidRequestError" and isinstance(first, ast.Constant) and isinstance(first.value, str):
-        return f"{REASONS}{first.value}"
+    if name in REASONS_OF and isinstance(first, ast.Constant) and isinstance(first.value, str):
+        return f"{REASONS_OF[name]}{first.value}"
     of_code = (
         isinstance(first, ast.Attribute)
         and isinstance(first.value, ast.Name)
@@ -82,3 +87,10 @@ def test_every_reason_of_an_invalid_request_is_used() -> None:
         if key.startswith(REASONS) and f'"{key.removeprefix(REASONS)}"' not in sources
     ]
     assert unused == []
+
+
+@pytest.mark.parametrize("reasons", ["batch.invalid.", "row.invalid."])
+def test_every_reason_of_an_invalid_batch_or_row_is_used(reasons: str) -> None:
+    made = {key for _, key, _ in _raised()}
+    told = {key for key in read("en", "batches") if key.startswith(reasons)}
+    assert told <= made

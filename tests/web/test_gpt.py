@@ -7,8 +7,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import aiohttp
+import msgspec
 import pytest
 
+from menagerie.core.events import Done
 from menagerie.locales import text
 from tests.web.serving import a_failure, a_turn, parts, raw, serving
 
@@ -175,3 +177,14 @@ async def test_a_client_that_goes_away_cancels_its_turn_at_once(tmp_path: Path) 
             assert not given.turns.cancelled.is_set()
         async with asyncio.timeout(0.2):
             await given.turns.cancelled.wait()
+
+
+async def test_a_header_tells_how_the_answer_has_ended(tmp_path: Path) -> None:
+    given = parts(tmp_path)
+    given.turns.script = a_turn("cut o")
+    *before, done = given.turns.script
+    assert isinstance(done, Done)
+    cut = msgspec.structs.replace(done, provenance=msgspec.structs.replace(done.provenance, finish="length"))
+    given.turns.script = [*before, cut]
+    async with serving(given) as client, client.get("/gpt/otter?prompt=x") as response:
+        assert response.headers["X-Menagerie-Finish"] == "length"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import openai
 import psutil
 import pytest
 
+import openai
 from menagerie.store.database import Store
 from menagerie.web.routes import openai_batches
 from tests.batches.test_service import CHAT, Endpoint, request

@@ -209,3 +209,18 @@ async def test_others_are_answered_while_a_large_schema_is_compiled(tmp_path: Pa
 async def _status(client: aiohttp.ClientSession, work: dict[str, Any]) -> int:
     async with client.post("/toil/otter", json=work) as response:
         return response.status
+
+
+@pytest.mark.parametrize(("priority", "batch"), [("batch", True), (" Batch ", True), ("high", False), ("", False)])
+@pytest.mark.parametrize("path", ["/toil/otter", "/gpt/otter"])
+async def test_a_caller_may_let_people_go_first(
+    tmp_path: Path, path: str, priority: str, batch: bool
+) -> None:
+    given = parts(tmp_path)
+    given.turns.script = a_turn("{}")
+    headers = {"X-Menagerie-Priority": priority}
+    work: dict[str, Any] = {"json" if "toil" in path else "data": {"prompt": "Work"}}
+    async with serving(given) as client, client.post(path, headers=headers, **work) as response:
+        assert response.status == 200
+    (asked,) = given.turns.requests
+    assert asked.batch is batch
