@@ -28,7 +28,8 @@ from menagerie.settings import Settings
 
 SLOTS: Final = 8
 TOKENS: Final = 64
-ROWS: Final = 48
+ROWS: Final = 56
+"""As many rounds of all slots as of all but the one that a batch leaves to people: rows of one length end together."""
 _ASKED: Final = 5
 """First frames of a person in each state, in each repeat."""
 _PAUSE_S: Final = 0.5

@@ -211,7 +211,9 @@ async def _status(client: aiohttp.ClientSession, work: dict[str, Any]) -> int:
         return response.status
 
 
-@pytest.mark.parametrize(("priority", "batch"), [("batch", True), (" Batch ", True), ("high", False), ("", False)])
+@pytest.mark.parametrize(
+    ("priority", "batch"), [("batch", True), (" Batch ", True), ("high", False), ("", False)]
+)
 @pytest.mark.parametrize("path", ["/toil/otter", "/gpt/otter"])
 async def test_a_caller_may_let_people_go_first(
     tmp_path: Path, path: str, priority: str, batch: bool

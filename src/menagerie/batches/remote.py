@@ -125,7 +125,7 @@ class ServiceAsk:
         try:
             told = msgspec.json.decode(body, type=_Refusal).error
         except (msgspec.DecodeError, UnicodeDecodeError):
-            error = MenagerieError(ErrorCode.SERVICE_REFUSED, url=self._url, status=response.status)
+            error = MenagerieError(ErrorCode.SERVICE_REFUSED, url=self._url, number=response.status)
             refusal = AnswerError.of(error, self._work.language)
             refusal.passing, refusal.fatal = response.status in _PASSING, True
             return refusal
