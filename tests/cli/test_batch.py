@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,6 +121,25 @@ def test_a_service_that_is_killed_meanwhile_is_waited_for(rows: Path, tiny_model
     assert command.returncode == Exit.DONE, said
     out = [json.loads(line)["row"] for line in rows.with_name("out.jsonl").read_text().splitlines()]
     assert out == list(range(1, ROWS + 1))
+
+
+@pytest.mark.engine
+def test_a_person_who_asks_meanwhile_waits_for_no_row(rows: Path, tiny_model: Path) -> None:
+    slow = {"MENAGERIE_ENGINE_SLOTS": "2", "MENAGERIE_ANSWER_TOKENS": "300"}
+    with running_service(rows.parent / "service", tiny_model, **slow) as service:
+        with _command(service, rows) as command:
+            for number in (2, 4, 6):
+                _until_answered(rows.with_name("out.jsonl.journal"), number)
+                with urllib.request.urlopen(f"{service.url}/gpt/beaver?prompt=Hello", timeout=60) as answer:
+                    assert answer.status == 200
+            assert command.poll() is None
+            command.send_signal(signal.SIGINT)
+            command.communicate(timeout=30)
+        with sqlite3.connect(f"file:{service.data}/menagerie.sqlite3?mode=ro", uri=True) as store:
+            waited = dict(store.execute("SELECT prompt = 'Hello', max(queued_ms) FROM turns GROUP BY 1"))
+            held = "SELECT avg(total_ms - queued_ms) FROM turns WHERE prompt <> 'Hello'"
+            (hold,) = store.execute(held).fetchone()
+    assert waited[1] < hold / 2 < waited[0]
 
 
 @pytest.mark.engine

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from menagerie import __version__
-from menagerie.net.client import MAX_REDIRECTS, NetworkError, fetch, open_client, read_limited
+from menagerie.net.client import MAX_REDIRECTS, NetworkError, fetch, open_client, read_limited, send
 from menagerie.settings import Settings
 
 
@@ -32,6 +32,7 @@ async def servers() -> AsyncIterator[tuple[TestServer, TestServer]]:
             app.router.add_get("/headers", _headers)
             app.router.add_get("/to", _redirect)
             app.router.add_get("/large", _large)
+            app.router.add_post("/echo", _echo)
             started.append(TestServer(app, host="127.0.0.1"))
             await started[-1].start_server()
             stack.push_async_callback(started[-1].close)
@@ -42,6 +43,10 @@ async def _headers(request: web.Request) -> web.Response:
     response = web.json_response(dict(request.headers))
     response.set_cookie("track", "me")
     return response
+
+
+async def _echo(request: web.Request) -> web.Response:
+    return web.Response(status=418, body=await request.read())
 
 
 async def _redirect(request: web.Request) -> web.Response:
@@ -147,3 +152,16 @@ async def test_authorities_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     with pytest.raises(NetworkError) as caught:
         open_client(Settings(), authorities=broken)
     assert caught.value.reason == "certificate"
+
+
+async def test_what_is_sent_goes_to_its_address_alone_and_every_status_is_an_answer(
+    client: aiohttp.ClientSession, servers: tuple[TestServer, TestServer]
+) -> None:
+    async with send(client, "POST", servers[0].make_url("/echo"), b"\xe9") as response:
+        assert (response.status, await response.read()) == (418, b"\xe9")
+    moved = servers[0].make_url("/to").with_query(target=str(servers[1].make_url("/headers")))
+    async with send(client, "GET", moved) as response:
+        assert response.status == 302
+    with pytest.raises(NetworkError, match="unreachable"):
+        async with send(client, "POST", "http://127.0.0.1:9/", b"x"):
+            pass
