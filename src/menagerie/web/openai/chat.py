@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from menagerie.conversation.running import Sampling, TurnRequest
+from menagerie.conversation.running import TurnRequest
 from menagerie.core.events import Called, Token
 from menagerie.core.probabilities import TokenLogprob
 from menagerie.locales import Language
@@ -52,7 +52,7 @@ class _NamedTool(msgspec.Struct, forbid_unknown_fields=True):
     type: Literal["function"]
 
 
-class ChatBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class ChatBody(options.Drawing, forbid_unknown_fields=True, kw_only=True):
     """The fields of a request. Those that nothing is done with change no answer."""
 
     model: str
@@ -61,22 +61,16 @@ class ChatBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     stream_options: options.StreamOptions = msgspec.field(default_factory=options.StreamOptions)
     max_tokens: options.Tokens | None = None
     max_completion_tokens: options.Tokens | None = None
-    temperature: options.Temperature | None = None
-    top_p: options.Share | None = None
-    frequency_penalty: options.Penalty | None = None
-    presence_penalty: options.Penalty | None = None
-    seed: options.Seed | None = None
-    stop: options.Stops | None = None
     logprobs: bool = False
     top_logprobs: options.Alternatives | None = None
     n: Literal[1] = 1
     response_format: options.AnyText | options.JsonObject | options.JsonSchema | None = None
-    tools: list[_ToolPart] = []
+    tools: list[_ToolPart] = msgspec.field(default_factory=list)
     tool_choice: options.Choice | _NamedTool = "auto"
     parallel_tool_calls: bool = True
     store: bool = False
-    modalities: list[Literal["text"]] = []
-    metadata: options.Metadata = {}
+    modalities: list[Literal["text"]] = msgspec.field(default_factory=list)
+    metadata: options.Metadata = msgspec.field(default_factory=dict)
     service_tier: Literal["auto", "default", "flex", "priority"] = "auto"
     user: str = ""
     safety_identifier: str = ""
@@ -117,7 +111,10 @@ async def decode(
         batch=batch,
         compiled=compiled,
         tools=tools,
-        sampling=_sampling(asked),
+        sampling=asked.sampling(
+            asked.max_completion_tokens or asked.max_tokens,
+            (asked.top_logprobs or 0) if asked.logprobs else None,
+        ),
         history=conversation.history,
         last=conversation.last,
         instructions=conversation.instructions,
@@ -218,19 +215,6 @@ def _head(chat: Chat, answer: Answer, kind: str) -> dict[str, Any]:
 
 def _logprobs(tokens: list[TokenLogprob] | tuple[TokenLogprob, ...]) -> dict[str, Any]:
     return {"content": msgspec.to_builtins(tokens), "refusal": None}
-
-
-def _sampling(asked: ChatBody) -> Sampling:
-    return Sampling(
-        max_tokens=asked.max_completion_tokens or asked.max_tokens,
-        temperature=asked.temperature,
-        top_p=asked.top_p,
-        frequency_penalty=asked.frequency_penalty,
-        presence_penalty=asked.presence_penalty,
-        seed=options.engine_seed(asked.seed),
-        stop=options.stops(asked.stop),
-        logprobs=(asked.top_logprobs or 0) if asked.logprobs else None,
-    )
 
 
 async def _compiled(asked: ChatBody) -> Any:

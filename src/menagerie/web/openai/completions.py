@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from menagerie.conversation.running import Sampling, TurnRequest
+from menagerie.conversation.running import TurnRequest
 from menagerie.conversation.turn import Turns
 from menagerie.core.events import Called, Token
 from menagerie.core.probabilities import TokenLogprob
@@ -29,7 +29,7 @@ MAX_PROMPTS: Final = 64
 Prompt = str | Annotated[list[str], msgspec.Meta(min_length=1, max_length=MAX_PROMPTS)]
 
 
-class CompletionBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class CompletionBody(options.Drawing, forbid_unknown_fields=True, kw_only=True):
     """The fields of a request."""
 
     model: str
@@ -37,12 +37,6 @@ class CompletionBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     stream: bool = False
     stream_options: options.StreamOptions = msgspec.field(default_factory=options.StreamOptions)
     max_tokens: options.Tokens | None = None
-    temperature: options.Temperature | None = None
-    top_p: options.Share | None = None
-    frequency_penalty: options.Penalty | None = None
-    presence_penalty: options.Penalty | None = None
-    seed: options.Seed | None = None
-    stop: options.Stops | None = None
     logprobs: Annotated[int, msgspec.Meta(ge=0, le=5)] | None = None
     echo: Literal[False] = False
     n: Literal[1] = 1
@@ -69,16 +63,7 @@ async def decode(
     prompts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt
     if asked.stream and len(prompts) > 1:
         raise refuse_field("prompt")
-    sampling = Sampling(
-        max_tokens=asked.max_tokens,
-        temperature=asked.temperature,
-        top_p=asked.top_p,
-        frequency_penalty=asked.frequency_penalty,
-        presence_penalty=asked.presence_penalty,
-        seed=options.engine_seed(asked.seed),
-        stop=options.stops(asked.stop),
-        logprobs=asked.logprobs,
-    )
+    sampling = asked.sampling(asked.max_tokens, asked.logprobs)
     turns = tuple(
         TurnRequest(
             persona=found.name,

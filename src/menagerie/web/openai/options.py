@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
+from menagerie.conversation.running import Sampling
 from menagerie.core.errors import MenagerieError
 from menagerie.web.openai.fields import refuse_field
 
@@ -31,7 +32,6 @@ Stop = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Stops = Stop | Annotated[list[Stop], msgspec.Meta(max_length=MAX_STOPS)]
 FunctionName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Metadata = Annotated[dict[str, Annotated[str, msgspec.Meta(max_length=512)]], msgspec.Meta(max_length=16)]
-ONE: Final = 1
 
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,6 +39,30 @@ class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
 
     include_usage: bool = False
     include_obfuscation: bool = False
+
+
+class Drawing(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The fields of a request that say how an answer is drawn."""
+
+    temperature: Temperature | None = None
+    top_p: Share | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    seed: Seed | None = None
+    stop: Stops | None = None
+
+    def sampling(self, max_tokens: int | None, logprobs: int | None) -> Sampling:
+        """The same for a turn, with the most tokens to write, and the alternatives to tell of each."""
+        return Sampling(
+            max_tokens=max_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
+            seed=None if self.seed is None else self.seed % _SEEDS,
+            stop=(self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()),
+            logprobs=logprobs,
+        )
 
 
 class AnyText(msgspec.Struct, tag_field="type", tag="text", forbid_unknown_fields=True):
@@ -74,16 +98,6 @@ class FunctionPart(msgspec.Struct, forbid_unknown_fields=True):
 
 
 Choice = Literal["none", "auto", "required"]
-
-
-def stops(stop: str | Sequence[str] | None) -> tuple[str, ...]:
-    """The strings at which an answer ends."""
-    return (stop,) if isinstance(stop, str) else tuple(stop or ())
-
-
-def engine_seed(seed: int | None) -> int | None:
-    """A seed as engines take it."""
-    return None if seed is None else seed % _SEEDS
 
 
 async def compiled(schema: object, path: str) -> CompiledSchema:
