@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from menagerie.conversation.running import TurnRequest
 from menagerie.core.errors import MenagerieError
 from menagerie.core.identity import User
+from menagerie.store.database import Store
 from menagerie.web.keys import Caller
 from menagerie.web.openai import chat, completions, responses
 from menagerie.web.openai.dispatch import ENDPOINTS, answer
@@ -27,10 +29,12 @@ NOBODY = Caller(User())
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Parts:
+async def served(tmp_path: Path) -> AsyncIterator[Parts]:
     given = parts(tmp_path)
     given.routers = (openai.router,)
-    return given
+    given.store = await Store.open("", tmp_path / "store")
+    yield given
+    await given.store.close()
 
 
 def services(given: Parts) -> Services:
