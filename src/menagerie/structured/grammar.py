@@ -28,6 +28,7 @@ from menagerie.structured.dialect import (
     subschemas,
 )
 from menagerie.structured.formats import FORMATS
+from menagerie.structured.narrowing import closed
 from menagerie.structured.patterns import in_ascii, without_looking
 from menagerie.structured.rewriting import Rewriting, TooManyError
 
@@ -81,11 +82,15 @@ def strongest_grammar(schema: object, dialect: type[Validator]) -> Grammar:
 
 
 def _versions(document: Document) -> Iterator[tuple[Any, tuple[str, ...]]]:
-    """The schema in keywords that grammars know, and as it is, each with the steps that are worth a try."""
+    """The schema in keywords that grammars know, its objects closed, the same left open, and the schema as it is; each
+    with the steps that are worth a try."""
     try:
         rewritten = Rewriting(document).rewrite(document.root)
     except TooManyError:
         rewritten = document.root
+    narrow = closed(rewritten)
+    if isinstance(narrow, dict) and narrow != rewritten:
+        yield narrow, STEPS[:3]
     if isinstance(rewritten, dict) and rewritten != document.root:
         yield rewritten, STEPS[:3]
     yield document.root, STEPS

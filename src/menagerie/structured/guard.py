@@ -60,7 +60,7 @@ class Guard:
     @property
     def looping(self) -> bool:
         """Whether the end of the text repeats itself, at least ten times over 400 bytes, or what was refused was
-        one digit or one blank too many."""
+        one digit, blank or level too many, or a name that its object has already."""
         if self._endless:
             return True
         tail = bytes(self._accepted[-2 * _LOOP_CHARACTERS :])
@@ -80,7 +80,7 @@ class Guard:
         for at, character in enumerate(piece):
             if not self._advance(character):
                 rest = piece[at:]
-                self._endless = not self.ended and self._scanner.endless(ord(character))
+                self._endless = not self.ended and self._scanner.ends_at(_first_byte(character))
                 return self._accepted[start:].decode(), rest.strip(" \t\r\n") if self.ended else rest
         return self._accepted[start:].decode(), ""
 
@@ -118,3 +118,7 @@ class Guard:
             return None
         end = shortest_end(self._matcher, self._scanner, self._patterns)
         return None if end is None else end.decode()
+
+
+def _first_byte(character: str) -> int:
+    return character.encode(errors="surrogatepass")[0]

@@ -8,6 +8,8 @@ from typing import Final
 MAX_DEPTH: Final = 64
 MAX_DIGITS: Final = 40
 """Digits of one number; a model that writes more is in a loop."""
+MAX_DIGITS_INSIDE: Final = 256
+"""Digits in a row, inside a string."""
 MAX_EXPONENT_DIGITS: Final = 2
 MAX_BLANKS: Final = 64
 """Blanks in a row, inside a string or between tokens."""
@@ -80,9 +82,14 @@ class Scanner:
 
     def endless(self, byte: int) -> bool:
         """Whether `byte` would be one digit or one blank too many."""
-        if byte in _DIGITS and not self.in_string:
-            return self._digits >= (MAX_EXPONENT_DIGITS if self._exponent else MAX_DIGITS)
+        if byte in _DIGITS:
+            most = MAX_EXPONENT_DIGITS if self._exponent else MAX_DIGITS
+            return self._digits >= (MAX_DIGITS_INSIDE if self.in_string else most)
         return byte in _BLANK and self._blanks >= MAX_BLANKS
+
+    def ends_at(self, byte: int) -> bool:
+        """Whether `byte` is refused though the grammar may allow it: whoever writes it has lost the way."""
+        return not self.allows(byte) and not self._apart(byte)
 
     def _apart(self, byte: int) -> bool:
         """Whether leaving out the blank before `byte` would join two tokens to one."""
@@ -116,6 +123,7 @@ class Scanner:
 
     def _inside(self, byte: int) -> None:
         self._blanks = self._blanks + 1 if byte == 0x20 else 0
+        self._digits = self._digits + 1 if byte in _DIGITS else 0
         if byte == 0x22 and not self._escaped:
             self.in_string = False
             self._last = byte
