@@ -88,6 +88,21 @@ async def test_a_chat_is_kept_only_when_that_is_asked_for(served: Parts) -> None
     assert (await asked(served, {**ASK, "store": True})).kept
 
 
+async def test_a_program_can_let_people_go_first(served: Parts) -> None:
+    assert not (await asked(served, ASK)).batch
+    async with serving(served) as client:
+        for path, body in (
+            ("chat/completions", ASK),
+            ("completions", {"model": "otter", "prompt": "x"}),
+            ("responses", {"model": "otter", "input": "x"}),
+        ):
+            async with client.post(
+                f"/v1/{path}", json=body, headers={"X-Menagerie-Priority": "batch"}
+            ) as response:
+                assert response.status == 200
+            assert served.turns.requests[-1].batch
+
+
 async def test_what_is_null_counts_as_not_given(served: Parts) -> None:
     turn = await asked(
         served, {**ASK, "stop": None, "logit_bias": None, "tools": None, "response_format": None}

@@ -19,6 +19,7 @@ from menagerie.web.openai import chat, completions, embeddings, models, rerank, 
 from menagerie.web.openai.answer import TurnFailedError, gather
 from menagerie.web.openai.response_stream import ResponseStream
 from menagerie.web.openai.stream import EventStream
+from menagerie.web.priority import is_batch
 from menagerie.web.services import Services, services_of
 from menagerie.web.streaming import ClientGoneError, while_connected
 from menagerie.web.strict_json import decode_object
@@ -52,7 +53,8 @@ async def retrieve_model(model: str, request: Request) -> Response:
 async def chat_completions(request: Request) -> Response:
     """One answer to a conversation that the caller keeps."""
     services, caller, headers, body = await _begun(request)
-    asked = await chat.decode(services, caller, language_of(request, services.settings), body)
+    language = language_of(request, services.settings)
+    asked = await chat.decode(services, caller, language, body, batch=is_batch(request))
     if asked.stream:
         return EventStream(request, services, asked.turn, chat.ChatStream(asked), headers)
 
@@ -66,7 +68,8 @@ async def chat_completions(request: Request) -> Response:
 async def text_completions(request: Request) -> Response:
     """Text after a prompt, or after each of several."""
     services, caller, headers, body = await _begun(request)
-    asked = await completions.decode(services, caller, language_of(request, services.settings), body)
+    language = language_of(request, services.settings)
+    asked = await completions.decode(services, caller, language, body, batch=is_batch(request))
     if asked.stream:
         return EventStream(request, services, asked.turns[0], completions.CompletionStream(asked), headers)
 
@@ -80,7 +83,8 @@ async def text_completions(request: Request) -> Response:
 async def create_response(request: Request) -> Response:
     """One answer that a later request can go on from."""
     services, caller, headers, body = await _begun(request)
-    work = await responses.decode(services, caller, language_of(request, services.settings), body)
+    language = language_of(request, services.settings)
+    work = await responses.decode(services, caller, language, body, batch=is_batch(request))
     if work.stream:
         return EventStream(request, services, work.turn, ResponseStream(work), headers)
 
