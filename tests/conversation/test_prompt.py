@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -92,6 +93,13 @@ def test_nobody_speaks_for_another_by_writing_a_templates_marks(mark: str) -> No
     assert sent[0].content == mark
     assert mark not in sent[1].content
     assert sent[1].content.replace("\u2060", "") == f"a{mark}b"
+
+
+def test_a_megabyte_of_quotes_is_quoted_at_once() -> None:
+    began = time.process_time()
+    message = user_message("Hi", [Given("text", '"' * 1_000_000 + " " + '"' * 40)], NOW, None, "en")
+    assert message.count('"') == 3_000_042
+    assert time.process_time() - began < 1
 
 
 def test_ordinary_angle_brackets_stay_as_they_are() -> None:

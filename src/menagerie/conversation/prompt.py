@@ -23,6 +23,7 @@ _MARKS: Final = re.compile(
     r"<[|｜][^<>\n]{1,60}[|｜]>|</?s>|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>|\[/?(?:INST|SYSTEM_PROMPT)\]|<</?SYS>>"
 )
 """Control tokens of the chat templates in use; a word joiner inside makes them ordinary text."""
+_QUOTES: Final = re.compile('"{3,}')
 
 
 def system_prompt(imperative: str, stuffing: str, now: datetime, language: Language) -> str:
@@ -150,7 +151,5 @@ def _material(given: Given) -> str:
 
 def _fenced(material: str) -> str:
     """The text between marks that it does not itself contain."""
-    fence = '"""'
-    while fence in material:
-        fence += '"'
+    fence = '"' * (max(map(len, _QUOTES.findall(material)), default=2) + 1)
     return f"{fence}\n{material.strip()}\n{fence}"
