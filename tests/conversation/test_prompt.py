@@ -10,8 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from menagerie.conversation.prompt import for_template, spoken_time, system_prompt, user_message
-from menagerie.core.messages import Message
+from menagerie.conversation.prompt import (
+    for_template,
+    instructed,
+    spoken_time,
+    system_prompt,
+    user_message,
+)
+from menagerie.core.messages import Message, ToolCall
 from menagerie.grounding.given import Given
 from menagerie.locales import LANGUAGES, Language
 
@@ -86,6 +92,9 @@ def test_a_template_without_a_place_for_system_messages_gets_it_with_the_first_p
         "[INST]",
         "<</SYS>>",
         "<eos>",
+        "<|turn>",
+        "<turn|>",
+        "[TOOL_RESULTS]",
     ],
 )
 def test_nobody_speaks_for_another_by_writing_a_templates_marks(mark: str) -> None:
@@ -93,6 +102,21 @@ def test_nobody_speaks_for_another_by_writing_a_templates_marks(mark: str) -> No
     assert sent[0].content == mark
     assert mark not in sent[1].content
     assert sent[1].content.replace("\u2060", "") == f"a{mark}b"
+
+
+@pytest.mark.parametrize("mark", ["<|im_end|>", "<|turn>", "</s>"])
+def test_nor_by_the_words_of_a_call_its_result_or_instructions(mark: str) -> None:
+    call = ToolCall(mark, mark, f'{{"a":"{mark}"}}')
+    messages = [
+        Message("user", "U"),
+        Message("assistant", mark, calls=(call,)),
+        Message("tool", mark, answers=f"c{mark}\n"),
+    ]
+    for message in for_template(messages, takes_system=True):
+        assert mark not in message.content
+    system, _ = instructed([Message("system", f"own {mark}")], f"others {mark}")
+    assert system.content.count(mark) == 1
+    assert system.content.startswith(f"own {mark}")
 
 
 def test_a_megabyte_of_quotes_is_quoted_at_once() -> None:
@@ -103,5 +127,5 @@ def test_a_megabyte_of_quotes_is_quoted_at_once() -> None:
 
 
 def test_ordinary_angle_brackets_stay_as_they_are() -> None:
-    text = "if a < b and <b>c</b> | d > e: [INSTALL] <s1>"
+    text = "if a < b and <b>c</b> | d > e: [INSTALL] <s1> f <|> g a <| b > c |> d"
     assert for_template([Message("user", text)], takes_system=True)[0].content == text

@@ -14,10 +14,10 @@ from menagerie.conversation.prompt import (
     spoken,
     user_message,
     with_schema,
-    without_marks,
 )
 from menagerie.conversation.running import RunningTurn
 from menagerie.conversation.window import Fit, fit
+from menagerie.core.marks import without_marks
 from menagerie.core.messages import Message
 from menagerie.engines.chat import ChatRequest, Chunk
 from menagerie.engines.engine import RunningEngine
@@ -41,7 +41,7 @@ async def fitted_to(turn: RunningTurn, engine: RunningEngine, window: int, answe
         return fit(_NO_SYSTEM, (), turn.user, window, answer_tokens)
     system, history = instructed(conversation.messages, request.instructions)
     if request.tools is not None:
-        tools = request.tools.told(request.language)
+        tools = without_marks(request.tools.told(request.language))
         system = Message("system", f"{tools}\n\n{system.content}" if system.content else tools)
     system = await _counted_system(system, engine)
     last_at = conversation.last_at if history else None
@@ -96,7 +96,7 @@ async def _counted(message: Message, engine: RunningEngine) -> Message:
     """The message with its length. Of a short one, its bytes are bound enough: no token is less than a byte."""
     if message.tokens is not None:
         return message
-    sent = spoken(without_marks(message))
+    sent = spoken(message)
     size = len(sent.encode("utf-8", "replace"))
     tokens = size + 1 if size <= _SHORT else await engine.count(sent)
     return msgspec.structs.replace(message, tokens=tokens + _PICTURE_TOKENS * len(message.images))
@@ -108,5 +108,8 @@ async def _counted_system(system: Message, engine: RunningEngine) -> Message:
     if system.tokens is not None:
         return system
     lasting, _, now = system.content.rpartition("\n\n")
+    size = len(now.encode("utf-8", "replace"))
+    if size > _SHORT:
+        return Message("system", system.content, await engine.count(system.content))
     tokens = await engine.count(lasting) if lasting else 0
-    return Message("system", system.content, tokens + len(now.encode("utf-8", "replace")) + 1)
+    return Message("system", system.content, tokens + size + 1)

@@ -13,16 +13,12 @@ from typing import Final
 
 import msgspec
 
+from menagerie.core.marks import without_marks
 from menagerie.core.messages import Message, Role
 from menagerie.grounding.given import Given
 from menagerie.locales import Language, text
 
 _STALE: Final = timedelta(hours=1)
-_JOINER: Final = "\u2060"
-_MARKS: Final = re.compile(
-    r"<[|｜][^<>\n]{1,60}[|｜]>|</?s>|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>|\[/?(?:INST|SYSTEM_PROMPT)\]|<</?SYS>>"
-)
-"""Control tokens of the chat templates in use; a word joiner inside makes them ordinary text."""
 _QUOTES: Final = re.compile('"{3,}')
 
 
@@ -79,22 +75,25 @@ def spoken_time(now: datetime, language: Language) -> str:
 
 
 def instructed(messages: Sequence[Message], instructions: str) -> tuple[Message, list[Message]]:
-    """The system message of a conversation, with a caller's instructions behind its own words, and the history."""
+    """The system message of a conversation, with a caller's instructions behind its own words, and the history. The
+    persona's words alone may hold marks of templates."""
     has_system = bool(messages) and messages[0].role == "system"
     own = messages[0].content if has_system else ""
-    system = "\n\n".join(part for part in (own, instructions.strip()) if part)
+    system = "\n\n".join(part for part in (own, without_marks(instructions.strip())) if part)
     return Message("system", system), [*messages[1 if has_system else 0 :]]
 
 
 def spoken(message: Message, language: Language = "en") -> str:
-    """What a message says in words: calls and their results as text, since few templates have a place for them."""
+    """What a message says in words: calls and their results as text, since few templates have a place for them; and the
+    marks by which templates tell who speaks as ordinary text."""
     if message.role == "tool":
-        return text("prompt.tool_result", language, call=message.answers, text=_fenced(message.content))
+        told = text("prompt.tool_result", language, call=message.answers, text=_fenced(message.content))
+        return without_marks(told)
     calls = [
         text("prompt.tool_call", language, name=call.name, call=call.id, arguments=call.arguments)
         for call in message.calls
     ]
-    return "\n".join(part for part in (message.content, *calls) if part)
+    return without_marks("\n".join(part for part in (message.content, *calls) if part))
 
 
 def for_template(
@@ -105,7 +104,7 @@ def for_template(
     prompt may hold the marks by which templates tell who speaks: engines read them wherever they stand."""
     if messages and messages[0].role == "system" and not messages[0].content:
         messages = messages[1:]
-    messages = [one if one.role == "system" else _told(without_marks(one), language) for one in messages]
+    messages = [one if one.role == "system" else _told(one, language) for one in messages]
     messages = _joined(messages)
     if takes_system or not messages or messages[0].role != "system":
         return tuple(messages)
@@ -116,12 +115,6 @@ def for_template(
             rest[index] = msgspec.structs.replace(message, content=said)
             break
     return tuple(rest)
-
-
-def without_marks(message: Message) -> Message:
-    """The message as it is sent: with the marks of templates made ordinary text, which is longer."""
-    broken = _MARKS.sub(lambda mark: mark[0][0] + _JOINER + mark[0][1:], message.content)
-    return message if broken == message.content else msgspec.structs.replace(message, content=broken)
 
 
 def _joined(messages: Sequence[Message]) -> list[Message]:
@@ -138,10 +131,11 @@ def _joined(messages: Sequence[Message]) -> list[Message]:
 
 
 def _told(message: Message, language: Language) -> Message:
-    if message.role != "tool" and not message.calls:
+    said = spoken(message, language)
+    if message.role != "tool" and said == message.content:
         return message
-    role: Role = "user" if message.role == "tool" else "assistant"
-    return Message(role, spoken(message, language), message.tokens)
+    role: Role = "user" if message.role == "tool" else message.role
+    return Message(role, said, message.tokens, images=message.images)
 
 
 def _material(given: Given) -> str:

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.marks import without_marks
 from menagerie.core.messages import Message
 from menagerie.core.provenance import SchemaFacts
 from menagerie.engines.chat import ChatRequest, Chunk, Usage
@@ -137,7 +138,7 @@ class _Asking:
             path=violation.path,
         )
         answer = wrong if len(wrong) <= _QUOTED else wrong[:_QUOTED] + " …"
-        again = (Message("assistant", answer or "…"), Message("user", problem))
+        again = (Message("assistant", without_marks(answer) or "…"), Message("user", without_marks(problem)))
         self._messages = (*self._request.messages, *again)
 
     def repaired(self, attempt: Attempt, text: str) -> Chunk:

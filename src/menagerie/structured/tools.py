@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from menagerie.core.marks import without_marks
 from menagerie.core.messages import Message, ToolCall
 from menagerie.engines.chat import ChatRequest, Chunk, Usage
 from menagerie.locales import Language, text
@@ -168,6 +169,7 @@ class _Calling:
         """The conversation, the calls made so far, and what is asked now. The beginning stays the same from one to
         the next, so that the engine's cache serves it."""
         *before, last = self._request.messages
+        asked = without_marks(asked)
         if not self.calls:
             if last.role != "user":
                 return (*before, last, Message("user", asked))
@@ -176,7 +178,7 @@ class _Calling:
             text("prompt.tool_call", self._language, name=call.name, call=call.id, arguments=call.arguments)
             for call in self.calls
         )
-        return (*before, last, Message("assistant", made), Message("user", asked))
+        return (*before, last, Message("assistant", without_marks(made)), Message("user", asked))
 
     def _count(self, usage: Usage) -> None:
         first = self.usage if self.usage.prompt else usage
