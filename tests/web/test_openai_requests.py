@@ -57,6 +57,33 @@ async def refused(served: Parts, body: Any, path: str = "/v1/chat/completions") 
     return error
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/v1/chat/completions", {**ASK, "messages": [{"role": "user", "content": ""}] * 30_000}, "messages"),
+        (
+            "/v1/chat/completions",
+            {**ASK, "messages": [{"role": "user", "content": [{"type": "text", "text": ""}] * 20_000}]},
+            "messages[0].content",
+        ),
+        (
+            "/v1/responses",
+            {
+                "model": "otter",
+                "input": [{"type": "function_call", "call_id": "", "name": "", "arguments": ""}] * 10_000
+                + [{"role": "user", "content": "Hello?"}],
+            },
+            "input",
+        ),
+    ],
+    ids=["messages", "parts", "items"],
+)
+async def test_of_very_many_messages_none_is_read(
+    served: Parts, path: str, body: dict[str, Any], field: str
+) -> None:
+    assert (await refused(served, body, path))["param"] == field
+
+
 async def test_messages_become_instructions_history_and_the_one_that_is_answered(served: Parts) -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
     turn = await asked(

@@ -15,7 +15,7 @@ from menagerie.locales import Language
 from menagerie.web.keys import Caller
 from menagerie.web.openai import options
 from menagerie.web.openai.answer import Answer
-from menagerie.web.openai.fields import read, refuse_field
+from menagerie.web.openai.fields import Many, read, refuse_field
 from menagerie.web.openai.messages import ChatMessage, said
 from menagerie.web.openai.models import who
 from menagerie.web.openai.stream import data
@@ -56,7 +56,7 @@ class ChatBody(options.Drawing, forbid_unknown_fields=True, kw_only=True):
     """The fields of a request. Those that nothing is done with change no answer."""
 
     model: str
-    messages: list[ChatMessage]
+    messages: Many[ChatMessage]
     stream: bool = False
     stream_options: options.StreamOptions = msgspec.field(default_factory=options.StreamOptions)
     max_tokens: options.Tokens | None = None

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
 from menagerie.web.errors import InvalidRequestError, shown
 
 T = TypeVar("T")
+
+MOST: Final = 2048
+"""Messages of a request, and parts of a message: of a megabyte of nothing but empty ones, handling takes seconds."""
+Many = Annotated[list[T], msgspec.Meta(max_length=MOST)]
 
 _PLACE: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _UNKNOWN: Final = re.compile(r"unknown field `(?P<name>[^`]*)`")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from menagerie.core.messages import Message, ToolCall
-from menagerie.web.openai.fields import refuse_field
+from menagerie.web.openai.fields import Many, refuse_field
 from menagerie.web.openai.messages import Said
 from menagerie.web.openai.pictures import MAX_IMAGES, image
 
@@ -35,7 +35,7 @@ class _InputImage(msgspec.Struct, tag_field="type", tag="input_image", forbid_un
 
 class _MessageItem(msgspec.Struct, tag_field="type", tag="message", forbid_unknown_fields=True):
     role: Literal["user", "assistant", "system", "developer"]
-    content: str | list[_InputText | _OutputText | _Refusal | _InputImage]
+    content: str | Many[_InputText | _OutputText | _Refusal | _InputImage]
     id: str | None = None
     status: str | None = None
     phase: str | None = None
@@ -51,13 +51,13 @@ class _CallItem(msgspec.Struct, tag_field="type", tag="function_call", forbid_un
 
 class _OutputItem(msgspec.Struct, tag_field="type", tag="function_call_output", forbid_unknown_fields=True):
     call_id: str
-    output: str | list[_InputText]
+    output: str | Many[_InputText]
     id: str | None = None
     status: str | None = None
 
 
 Item = _MessageItem | _CallItem | _OutputItem
-Input = str | list[Item]
+Input = str | Many[Item]
 
 
 def with_types(body: Mapping[str, object]) -> Mapping[str, object]:

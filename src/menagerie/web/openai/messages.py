@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from menagerie.core.messages import Message, ToolCall
-from menagerie.web.openai.fields import refuse_field
+from menagerie.web.openai.fields import Many, refuse_field
 from menagerie.web.openai.pictures import MAX_IMAGES, image
 
 
@@ -41,32 +41,32 @@ class _Call(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _System(msgspec.Struct, tag_field="role", tag="system", forbid_unknown_fields=True):
-    content: str | list[_Text]
+    content: str | Many[_Text]
     name: str | None = None
 
 
 class _Developer(msgspec.Struct, tag_field="role", tag="developer", forbid_unknown_fields=True):
-    content: str | list[_Text]
+    content: str | Many[_Text]
     name: str | None = None
 
 
 class _User(msgspec.Struct, tag_field="role", tag="user", forbid_unknown_fields=True):
-    content: str | list[_Text | _Image]
+    content: str | Many[_Text | _Image]
     name: str | None = None
 
 
 class _Assistant(msgspec.Struct, tag_field="role", tag="assistant", forbid_unknown_fields=True):
-    content: str | list[_Text | _Refusal] | None = None
+    content: str | Many[_Text | _Refusal] | None = None
     refusal: str | None = None
     name: str | None = None
-    tool_calls: list[_Call] | None = None
+    tool_calls: Many[_Call] | None = None
     annotations: list[Any] | None = None
     audio: None = None
     function_call: None = None
 
 
 class _Tool(msgspec.Struct, tag_field="role", tag="tool", forbid_unknown_fields=True):
-    content: str | list[_Text]
+    content: str | Many[_Text]
     tool_call_id: str
 
 
