@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from collections.abc import AsyncGenerator
 
+import msgspec
 import pytest
 
 from menagerie.core.errors import ErrorCode, MenagerieError
@@ -322,6 +323,7 @@ GRAMMAR = ChatRequest(
     temperature=0.5,
     seed=3,
 )
+BY_SCHEMA = msgspec.structs.replace(GRAMMAR, grammar="")
 COMMON = {"messages", "max_tokens", "stream", "stream_options", "model"}
 
 
@@ -332,8 +334,9 @@ COMMON = {"messages", "max_tokens", "stream", "stream_options", "model"}
         (False, GRAMMAR, COMMON | {"temperature", "seed", "response_format"}),
         (True, ASK, COMMON | {"return_progress"}),
         (True, GRAMMAR, COMMON | {"return_progress", "temperature", "seed", "grammar"}),
+        (True, BY_SCHEMA, COMMON | {"return_progress", "temperature", "seed"}),
     ],
-    ids=["address", "address with a schema", "ours", "ours with a grammar"],
+    ids=["address", "address with a schema", "ours", "ours with a grammar", "ours with a schema alone"],
 )
 async def test_an_engine_is_sent_only_what_it_knows(
     native: bool, request_: ChatRequest, fields: set[str]

@@ -67,7 +67,8 @@ class HttpEngine:
     """A text engine behind an address: a Unix socket's path or an `http(s)://…` base address.
 
     Connections are not kept: llama.cpp's listener closes idle ones without notice, and opening one costs 0.1 ms.
-    `native` tells that the engine is ours: it takes LLGuidance grammars and tells how far it is with a prompt.
+    `native` tells that the engine is ours: it takes LLGuidance grammars and tells how far it is with a prompt. It is
+    given no schema: llama.cpp's own way from a schema to a grammar has no bounds.
     """
 
     def __init__(self, address: str, *, key: str, model: str, token_timeout: float, native: bool) -> None:
@@ -256,7 +257,7 @@ class HttpEngine:
             body |= _logprobs(request.logprobs, raw=request.raw)
         if request.grammar and self._native:
             body["grammar"] = request.grammar
-        elif request.schema is not None:
+        elif request.schema is not None and not self._native:
             body["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "schema": request.schema},
