@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.structured.schema import compile_schema
+from menagerie.structured import schema as schema_module
+from menagerie.structured.schema import compile_schema, compile_soon
 from menagerie.structured.verification import SchemaViolation
 
 PERSON = {
@@ -18,6 +20,16 @@ PERSON = {
     "required": ["name", "age"],
     "additionalProperties": False,
 }
+
+
+def properties(count: int) -> dict[str, Any]:
+    return {"type": "object", "properties": {f"name_{at}": {"type": "string"} for at in range(count)}}
+
+
+def wide(seed: int) -> dict[str, Any]:
+    """A schema of 100 kB that no other one is."""
+    inner = {f"name_{seed}_{at}": {"type": "string"} for at in range(380)}
+    return {"type": "object", "properties": {f"{at}": {"properties": inner} for at in range(8)}}
 
 
 def nested(depth: int) -> Any:
@@ -30,6 +42,14 @@ def test_without_a_schema_any_object_is_accepted_and_nothing_else() -> None:
     assert compiled.verify('{"a":[1]}') == {"a": [1]}
     with pytest.raises(SchemaViolation, match="type"):
         compiled.verify("[1]")
+
+
+def test_of_more_properties_than_a_grammar_can_hold_an_answer_can_begin_and_nothing_is_promised() -> None:
+    few, many = compile_schema(properties(400)), compile_schema(properties(2000))
+    assert few.guaranteed
+    assert not many.guaranteed
+    for compiled in (few, many):
+        assert compiled.guard().take('{"name_1":"a"}') == ('{"name_1":"a"}', "")
 
 
 def test_a_plain_schema_is_guaranteed_and_said_to_be() -> None:
@@ -252,3 +272,19 @@ def test_no_grammar_counts_to_a_thousand_million(keyword: str, kind: str) -> Non
     assert "1000000000" not in compiled.grammar
     assert (keyword in compiled.unguaranteed) == keyword.startswith("min")
     assert keyword in compile_schema({"type": kind, keyword: 12}).enforced
+
+
+async def test_many_large_schemas_hold_up_no_small_one() -> None:
+    large = [asyncio.create_task(compile_soon(wide(seed))) for seed in range(6)]
+    await asyncio.sleep(0.1)
+    await asyncio.wait_for(compile_soon({**PERSON, "title": "small"}), 2)
+    assert not all(task.done() for task in large)
+    await asyncio.gather(*large)
+
+
+def test_few_large_schemas_are_kept() -> None:
+    for seed in range(12):
+        compile_schema(wide(-seed))
+    encoded = len(json.dumps(wide(0), separators=(",", ":")))
+    assert schema_module.MOST_REMEMBERED // encoded < 12
+    assert len(schema_module.compiled_of) <= schema_module.MOST_REMEMBERED // encoded + 1

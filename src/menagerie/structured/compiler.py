@@ -43,9 +43,15 @@ def grammar_text(schema: Schema, *, coerce_one_of: bool, lenient: bool) -> str:
 
 
 def matcher_of(grammar: str) -> LLMatcher | None:
-    """What follows a text under `grammar`, from its beginning; None where the grammar does not compile."""
+    """What follows a text under `grammar`, from its beginning; None where it does not compile, or no answer can
+    begin: of some hundreds of alternatives for what comes first it says only then that they are too many."""
     matcher = LLMatcher(BYTES, grammar, log_level=0, limits=LIMITS)
-    return None if matcher.is_error() else matcher
+    return None if matcher.is_error() or not _begins(matcher) else matcher
+
+
+def _begins(matcher: LLMatcher) -> bool:
+    possible = (byte for byte in range(256) if matcher.validate_tokens([byte]))
+    return any(matcher.deep_copy().consume_token(byte) for byte in possible)
 
 
 def compiles(schema: Schema) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any, Final, cast
 
@@ -24,6 +24,7 @@ from menagerie.structured.dialect import (
 from menagerie.structured.grammar import Grammar, strongest_grammar
 from menagerie.structured.guard import Guard
 from menagerie.structured.patterns import compiled_pattern, may_backtrack
+from menagerie.structured.recent import Recent
 from menagerie.structured.repair import repaired, written
 from menagerie.structured.verification import SECONDS, EndlessError, SchemaViolation, Verifier, parse
 from menagerie.structured.wellformed import surely_valid
@@ -33,6 +34,12 @@ MAX_DEPTH: Final = 100
 """Containers inside one another, in the document of the schema."""
 MAX_NODES: Final = 20_000
 MAX_PATTERNS: Final = 500
+MOST_REMEMBERED: Final = 1_048_576
+"""Bytes of schemas that are kept compiled, which takes up to some 200 times as much memory."""
+LARGE: Final = 16_384
+"""Bytes of a schema from which on it is compiled one at a time."""
+_SMALL: Final = ThreadPoolExecutor(2, "schemas")
+_LARGE: Final = ThreadPoolExecutor(1, "large-schemas")
 _HARMLESS: Final = frozenset({"uniqueItems", "minItems"})
 """Breaches of the meta-schemas that change nothing: a value twice in an `enum`, an empty `required`."""
 
@@ -93,13 +100,13 @@ def compile_schema(schema: object | None) -> CompiledSchema:
 
 
 async def compile_soon(schema: object | None) -> CompiledSchema:
-    """`compile_schema` without holding up the event loop."""
-    return await asyncio.to_thread(compile_schema, schema)
+    """`compile_schema` without holding up the event loop, or, where it takes long, anybody with a small schema."""
+    loop = asyncio.get_running_loop()
+    encoded = await loop.run_in_executor(_SMALL, _encoded, {"type": "object"} if schema is None else schema)
+    return await loop.run_in_executor(_LARGE if len(encoded) > LARGE else _SMALL, compiled_of, encoded)
 
 
-@lru_cache(maxsize=256)
-def compiled_of(encoded: bytes) -> CompiledSchema:
-    """The schema that `encoded` is as JSON, compiled; remembered."""
+def _compile(encoded: bytes) -> CompiledSchema:
     schema = msgspec.json.decode(encoded)
     dialect = dialect_of(schema)
     _check_sizes(schema)
@@ -108,6 +115,10 @@ def compiled_of(encoded: bytes) -> CompiledSchema:
     compiled = CompiledSchema(schema, dialect, strongest_grammar(schema, dialect))
     _check_ends(compiled)
     return compiled
+
+
+compiled_of: Final = Recent(_compile, most=256, most_bytes=MOST_REMEMBERED)
+"""The schema that some bytes are as JSON, compiled; remembered."""
 
 
 def _encoded(schema: object) -> bytes:
