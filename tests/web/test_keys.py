@@ -108,7 +108,7 @@ async def test_a_refusal_says_how_to_ask_and_in_the_callers_language(tmp_path: P
         assert await response.text() == f"{text('error.key.invalid', 'fr')} [key.invalid]\n"
 
 
-@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER   ", "  Bearer \t ", ""])
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER   ", "  Bearer \t ", "Bearer\t", ""])
 async def test_a_key_is_recognised_however_its_scheme_is_written(tmp_path: Path, scheme: str) -> None:
     async with with_keys(tmp_path) as (given, client):
         _, key = await given.store.keys.create("report", owner="ann")
@@ -117,7 +117,20 @@ async def test_a_key_is_recognised_however_its_scheme_is_written(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    "other", ["Bearer none", "Bearer sk-local", "Bearer", "Basic YTpi", "", "Bearer \xe9\xff"]
+    "scheme", ["Basic ", "Token ", "Bearer Bearer ", 'Bearer "', "ApiKey=", "Bearer none,"]
+)
+async def test_a_key_under_another_scheme_is_refused_and_not_served_as_nobody(
+    tmp_path: Path, scheme: str
+) -> None:
+    async with with_keys(tmp_path) as (given, client):
+        _, key = await given.store.keys.create("report", owner="ann")
+        assert await asked(client, {"Authorization": f"{scheme}{key}"}) == (401, "key.invalid")
+        assert given.turns.requests == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["Bearer none", "Bearer amng_x", "Bearer sk-local", "Bearer", "Basic YTpi", "", "Bearer \xe9\xff"],
 )
 async def test_what_is_no_key_of_ours_counts_as_nothing(tmp_path: Path, other: str) -> None:
     async with with_keys(tmp_path) as (given, client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -19,6 +20,7 @@ from menagerie.web.identity import client_address, identify
 from menagerie.web.services import Services, services_of
 
 KEY_HEADER: Final = b"authorization"
+_WORDS: Final = re.compile(r"[\w-]+", re.ASCII)
 
 log = structlog.get_logger("menagerie.web")
 
@@ -65,18 +67,18 @@ async def caller_of(connection: HTTPConnection, *, public: bool = False) -> Call
 
 
 def _shown(connection: HTTPConnection) -> str | None:
-    """What the caller shows as a key of ours; None where it shows none, and empty where it is not clear which."""
+    """What the caller shows as a key of ours; None where it shows none, and empty where it is not clear which, or under
+    a scheme that is not ours."""
     headers = [value.decode("latin-1") for name, value in connection.scope["headers"] if name == KEY_HEADER]
-    shown = [credential for credential in map(_credential, headers) if looks_like_key(credential)]
-    if not shown:
+    if not any(map(looks_like_key, _WORDS.findall(" ".join(headers)))):
         return None
-    return shown[0] if len(headers) == 1 else ""
+    return _credential(headers[0]) if len(headers) == 1 else ""
 
 
 def _credential(header: str) -> str:
     """What follows `Bearer`, in any case; all of a header that has no scheme."""
-    scheme, _, rest = header.strip().partition(" ")
-    return rest.strip() if scheme.lower() == "bearer" else scheme
+    scheme, *rest = header.split(maxsplit=1)
+    return "".join(rest).strip() if scheme.lower() == "bearer" else header.strip()
 
 
 async def _found(services: Services, shown: str) -> ApiKey:
