@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 import openai
+from tests.service import Service
 
 pytestmark = pytest.mark.engine
 
@@ -153,6 +156,22 @@ def test_another_persona_cannot_take_over_a_conversation(client: openai.OpenAI) 
     with pytest.raises(openai.BadRequestError) as refused:
         client.responses.create(model="owl", input="And?", previous_response_id=first.id)
     assert refused.value.param == "model"
+
+
+def test_a_request_that_is_refused_begins_no_branch(client: openai.OpenAI, service: Service) -> None:
+    first = client.responses.create(model="beaver", input="One.", max_output_tokens=4)
+    client.responses.create(model="beaver", input="Two.", previous_response_id=first.id, max_output_tokens=4)
+
+    def sessions() -> int:
+        with closing(sqlite3.connect(service.data / "menagerie.sqlite3")) as database:
+            return int(database.execute("SELECT count(*) FROM sessions").fetchone()[0])
+
+    before = sessions()
+    for wrong in ({"model": "owl"}, {"model": "beaver", "tool_choice": "required"}):
+        asked: dict[str, Any] = {"input": "Three.", "previous_response_id": first.id, **wrong}
+        with pytest.raises(openai.BadRequestError):
+            client.responses.create(**asked)
+    assert sessions() == before
 
 
 def test_each_prompt_is_completed_in_its_place(client: openai.OpenAI) -> None:

@@ -97,7 +97,6 @@ async def decode(
     asked = read(with_types(body), ResponseBody, UNSUPPORTED)
     found = await who(services, caller, asked.model)
     conversation = said(asked.input)
-    session = await _session(services, caller, asked.previous_response_id, found.name)
     compiled = await _compiled(asked)
     named, choice = _choice(asked)
     functions = [
@@ -109,6 +108,7 @@ async def decode(
     if logprobs and (compiled is not None or tools is not None):
         raise refuse_field("top_logprobs", "field_unsupported")
     instructions = "\n\n".join(part for part in (asked.instructions, conversation.instructions) if part)
+    session = await _session(services, caller, asked.previous_response_id, found.name)
     turn = TurnRequest(
         persona=found.name,
         prompt=conversation.last.content,
@@ -241,18 +241,20 @@ def _recorded_usage(record: TurnRecord) -> dict[str, Any]:
 
 
 async def _session(services: Services, caller: Caller, previous: str, persona: str) -> str | None:
-    """The session to go on with after a response. One conversation has one persona."""
+    """The session to go on with after a response. One conversation has one persona. To be asked for last: it may be a
+    branch, which is made here."""
     if not previous:
         return None
+    turn = previous.removeprefix(PREFIX)
     try:
-        session = await services.store.sessions.after(previous.removeprefix(PREFIX), caller.user)
-        conversation = await services.store.sessions.get(session, caller.user)
+        record = await services.store.turns.get(turn)
+        conversation = await services.store.sessions.get(record.session if record else "", caller.user)
+        if conversation.persona == persona:
+            return await services.store.sessions.after(turn, caller.user)
     except MenagerieError as unknown:
         unknown.values = {**unknown.values, "field": "previous_response_id"}
         raise
-    if conversation.persona != persona:
-        raise refuse_field("model")
-    return session
+    raise refuse_field("model")
 
 
 async def _compiled(asked: ResponseBody) -> Any:
