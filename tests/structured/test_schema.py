@@ -288,3 +288,33 @@ def test_few_large_schemas_are_kept() -> None:
     encoded = len(json.dumps(wide(0), separators=(",", ":")))
     assert schema_module.MOST_REMEMBERED // encoded < 12
     assert len(schema_module.compiled_of) <= schema_module.MOST_REMEMBERED // encoded + 1
+
+
+@pytest.mark.parametrize(
+    "circle",
+    [
+        {"$ref": "#/$defs/a"},
+        {"anyOf": [{"type": "number"}, {"$ref": "#/$defs/a"}]},
+        {"allOf": [{"not": {"$ref": "#/$defs/b"}}]},
+        {"if": {"$ref": "#/$defs/a"}, "then": {}},
+    ],
+)
+def test_a_circle_that_never_goes_into_the_value_is_refused_wherever_it_stands(
+    circle: dict[str, Any],
+) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"far": {"$ref": "#/$defs/a"}},
+        "$defs": {"a": circle, "b": {"oneOf": [{"$ref": "#/$defs/a"}]}},
+    }
+    with pytest.raises(MenagerieError) as refused:
+        compile_schema(schema)
+    assert refused.value.code is ErrorCode.SCHEMA_TOO_COMPLEX
+
+
+def test_a_circle_that_goes_into_the_value_is_a_tree() -> None:
+    schema = {
+        "$ref": "#/$defs/a",
+        "$defs": {"a": {"anyOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#/$defs/a"}}]}},
+    }
+    compile_schema(schema).verify("[[null],[]]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
@@ -77,8 +77,9 @@ def subschemas(schema: object) -> Iterator[tuple[Path, Schema]]:
 
 
 def check_references(schema: object, dialect: type[Validator]) -> None:
-    """Raise SCHEMA_INVALID where a reference leads out of the document, or nowhere. Nothing is fetched; the
-    published meta-schemas are known without."""
+    """Raise SCHEMA_INVALID where a reference leads out of the document, or nowhere, and SCHEMA_TOO_COMPLEX where some
+    lead in a circle without going into the value: nobody could ever tell whether it meets the schema. Nothing is
+    fetched; the published meta-schemas are known without."""
     references = [here.get(name) for _, here in subschemas(schema) for name in REFERENCES]
     named = [one for one in references if isinstance(one, str) and one != "#" and not one.startswith("#/")]
     if not any(references):
@@ -97,11 +98,15 @@ def check_references(schema: object, dialect: type[Validator]) -> None:
         raise MenagerieError(ErrorCode.SCHEMA_INVALID, reason="$ref", path="/") from None
     pending: list[tuple[Path, Any, Any]] = [((), schema, registry.resolver(base_uri=base))]
     seen: set[int] = set()
+    same: dict[int, list[int]] = {}
+    """To the schemas that are held against the same value."""
+    old = any(name in dialect_id(dialect) for name in OLD_DRAFTS)
     while pending:
         path, here, resolver = pending.pop()
         if not isinstance(here, dict) or id(here) in seen:
             continue
         seen.add(id(here))
+        led = same[id(here)] = []
         for name in REFERENCES:
             reference = here.get(name)
             if not isinstance(reference, str):
@@ -113,6 +118,34 @@ def check_references(schema: object, dialect: type[Validator]) -> None:
                     ErrorCode.SCHEMA_INVALID, reason=f"{name}: {reference[:120]}", path=pointer(path)
                 ) from None
             pending.append(((*path, name), target.contents, target.resolver))
+            led.append(id(target.contents))
+        alone = old and bool(led)
         for more, child in children(here):
             inner = resolver.in_subresource(specification.create_resource(child))
             pending.append(((*path, *more), child, inner))
+            if more[0] in _ON_THE_SAME_VALUE and not alone:
+                led.append(id(child))
+    if _has_circle(same):
+        raise MenagerieError(ErrorCode.SCHEMA_TOO_COMPLEX, reason="$ref: ∞")
+
+
+_ON_THE_SAME_VALUE: Final = frozenset(
+    {"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies"}
+)
+
+
+def _has_circle(edges: Mapping[int, Sequence[int]]) -> bool:
+    """Whether some path along `edges` comes back to where it was: those that lead nowhere further are taken away,
+    until none is left."""
+    waiting = {node: len(targets) for node, targets in edges.items()}
+    sources: dict[int, list[int]] = {}
+    for node, targets in edges.items():
+        for target in targets:
+            sources.setdefault(target, []).append(node)
+    leaves = [node for node in {*waiting, *sources} if not waiting.get(node)]
+    while leaves:
+        for source in sources.pop(leaves.pop(), ()):
+            waiting[source] -= 1
+            if not waiting[source]:
+                leaves.append(source)
+    return any(waiting.values())
