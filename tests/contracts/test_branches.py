@@ -83,11 +83,13 @@ async def test_a_turn_that_is_not_kept_leaves_its_record_and_not_a_word(store: S
             await unknown
 
 
-async def test_a_turn_aside_reads_a_conversation_and_does_not_change_it(store: Store) -> None:
-    _, session = await say(store, "One")
-    _, aside = await say(store, "Aside", session, kept=False)
-    assert aside != session
-    assert words(await store.sessions.get(session, ANN)) == ["One", "One!"]
+async def test_what_was_said_until_a_turn_can_be_read_without_a_branch(store: Store) -> None:
+    first, session = await say(store, "One")
+    await say(store, "Two", session)
+    assert words(await store.sessions.until(first, ANN)) == ["One", "One!"]
+    assert [one.session for one in await store.sessions.list(ANN)] == [session]
+    with pytest.raises(MenagerieError):
+        await store.sessions.until(first, BOB)
 
 
 async def test_calls_and_their_results_come_back_as_they_were(store: Store) -> None:

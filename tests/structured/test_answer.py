@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 
@@ -239,3 +240,26 @@ async def test_a_caller_who_leaves_stops_the_engine() -> None:
     await anext(answer)
     await answer.aclose()
     assert stopped
+
+
+async def test_who_breaks_off_an_answer_that_is_held_back_has_had_it_written_all_the_same() -> None:
+    compiled = compile_schema({"type": "array", "items": {"type": "integer"}, "uniqueItems": True})
+    assert not compiled.guaranteed
+    begun, account = asyncio.Event(), Account()
+
+    async def endless(_: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        yield Chunk("[")
+        for number in range(5):
+            yield Chunk(f"{number},")
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def read() -> None:
+        async for _ in constrained(endless, ASK, compiled, account=account):
+            pass
+
+    reading = asyncio.create_task(read())
+    await begun.wait()
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    assert account.written == 6

@@ -192,6 +192,16 @@ async def test_probabilities_and_stops_are_of_free_text_alone(served: Parts) -> 
     assert (await refused(served, {**ASK, "stop": "x", "response_format": schema}))["param"] == "stop"
 
 
+async def test_the_schemas_of_all_functions_together_are_bounded(served: Parts) -> None:
+    names = {f"field_{number}": {"type": "string", "description": "x" * 90} for number in range(100)}
+    tools = [
+        {"type": "function", "function": {"name": f"f{number}", "parameters": {"properties": names}}}
+        for number in range(8)
+    ]
+    error = await refused(served, {**ASK, "tools": tools})
+    assert (error["code"], error["param"]) == ("schema.too_complex", "tools")
+
+
 async def test_an_error_is_told_in_the_callers_language(served: Parts) -> None:
     french = {"Accept-Language": "fr"}
     async with (

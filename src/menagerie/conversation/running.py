@@ -116,7 +116,8 @@ class RunningTurn:
     def spent_tokens(self) -> int:
         """Tokens read and written. Of an answer that was broken off the engine tells nothing: then it is what was
         sent, and one for each piece that came."""
-        return (self.usage.prompt or self.sent_tokens) + (self.usage.answer or len(self.answer))
+        pieces = max(len(self.answer), self.account.written if self.account else 0)
+        return (self.usage.prompt or self.sent_tokens) + (self.usage.answer or pieces)
 
     def note_failure(self, failure: MenagerieError) -> None:
         """Raise it, unless the turn may be tried again: nothing was sent yet, and the engine was lost."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -90,6 +91,17 @@ class Sessions:
 
         await self._database.write(work)
 
+    async def until(self, turn: str, user: User) -> Conversation:
+        """What had been said once `turn` was over, to be read alone. Raises `session.unknown` as `after`."""
+
+        def work(connection: Connection) -> Conversation:
+            ended = _ended(connection, turn, user)
+            found = owned(connection, ended["session"], user)
+            keys = {"session_key": found["key"], "turn_key": ended["key"]}
+            return _conversation(found, connection.execute(_HISTORY_UNTIL, keys).all())
+
+        return await self._database.read(work)
+
     async def after(self, turn: str, user: User) -> str:
         """The session in which to go on after `turn`: the turn's own, if it is the last thing there, else a new one
         with all that was said up to it. Raises `session.unknown` where there is none of `user`'s with that turn."""
@@ -120,7 +132,10 @@ def owned(connection: Connection, session: str, user: User) -> RowMapping:
 
 def conversation(connection: Connection, session: RowMapping) -> Conversation:
     """The conversation of a session's row."""
-    said = connection.execute(_HISTORY, {"session_key": session["key"]}).all()
+    return _conversation(session, connection.execute(_HISTORY, {"session_key": session["key"]}).all())
+
+
+def _conversation(session: RowMapping, said: Iterable[Any]) -> Conversation:
     return Conversation(
         session=session["id"],
         persona=session["persona"],
@@ -230,6 +245,7 @@ _EARLIER: Final = (
     messages.c.session == bindparam("session_key"),
     messages.c.turn <= bindparam("turn_key"),
 )
+_HISTORY_UNTIL: Final = _HISTORY.where(messages.c.turn <= bindparam("turn_key"))
 _SAID_UNTIL: Final = select(func.count()).select_from(messages).where(*_EARLIER)
 _COPIED: Final = ("position", "turn", "role", "content", "tokens", "calls")
 _COPY: Final = insert(messages).from_select(

@@ -34,8 +34,8 @@ Outcome = Literal["done", "failed", "cancelled", "interrupted"]
 
 
 class TurnStart(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a turn when it begins. `session` None starts one, with `system` as its system prompt. A
-    turn that is not `kept` leaves no session and no prompt, only its record."""
+    """What is known of a turn when it begins. `session` None starts one, with `system` as its system prompt; if that
+    is not `kept`, the turn leaves no session and no prompt, only its record."""
 
     turn: str
     session: str | None
@@ -207,7 +207,7 @@ class Turns:
 
 def _accept(connection: Connection, *, start: TurnStart, instance: int) -> Conversation:
     found = None if start.session is None else owned(connection, start.session, start.user)
-    session = found["id"] if found is not None and start.kept else f"urn:uuid:{uuid4()}"
+    session = f"urn:uuid:{uuid4()}" if found is None else found["id"]
     recorded = {
         "id": start.turn,
         "session": session,
@@ -232,7 +232,7 @@ def _accept(connection: Connection, *, start: TurnStart, instance: int) -> Conve
             raise MenagerieError(ErrorCode.SESSION_BUSY) from failure
         raise
     if found is not None:
-        return msgspec.structs.replace(conversation(connection, found), session=session)
+        return conversation(connection, found)
     begun = {
         "id": session,
         "owner": start.user.id,

@@ -42,6 +42,8 @@ class Account(msgspec.Struct):
     """We wrote the end: the engine had stopped short, died, or repeated itself."""
     repaired: bool = False
     """We left out or trimmed what broke the schema."""
+    written: int = 0
+    """Pieces that the engine has written so far, whatever became of them."""
 
     def facts(self, compiled: CompiledSchema) -> SchemaFacts:
         """For the provenance."""
@@ -112,7 +114,13 @@ class _Asking:
             seed=None if seed is None else seed + self._account.attempts,
         )
         self._account.attempts += 1
-        return Attempt(self._chat(request), self._compiled)
+        return Attempt(self._counted(request), self._compiled)
+
+    async def _counted(self, request: ChatRequest) -> AsyncGenerator[Chunk, None]:
+        async with aclosing(self._chat(request)) as chunks:
+            async for chunk in chunks:
+                self._account.written += 1
+                yield chunk
 
     def count(self, attempt: Attempt) -> None:
         """Add what `attempt` cost. One that ignored the grammar from the start will do so again: the next one

@@ -155,14 +155,17 @@ class _Calling:
             temperature=self._request.temperature if temperature is None else temperature,
         )
         answer = ""
-        account = Account()
+        account = Account(written=self._account.written)
         chunks = constrained(self._chat, request, compiled, language=self._language, account=account)
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                answer += chunk.text
-                if chunk.usage:
-                    self._count(chunk.usage)
-        self._account.attempts += account.attempts
+        try:
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    answer += chunk.text
+                    if chunk.usage:
+                        self._count(chunk.usage)
+        finally:
+            self._account.attempts += account.attempts
+            self._account.written = account.written
         return answer
 
     def _messages(self, asked: str) -> tuple[Message, ...]:

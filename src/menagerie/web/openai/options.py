@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import msgspec
 
 from menagerie.conversation.running import Sampling
-from menagerie.core.errors import MenagerieError
+from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.web.openai.fields import refuse_field
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from menagerie.structured.tools import Toolbox
 
 MAX_TOOLS: Final = 128
+MAX_TOOL_BYTES: Final = 65_536
+"""Of the schemas of all functions of a request: beyond that they fit into no model's window."""
 MAX_STOPS: Final = 16
 _SEEDS: Final = 2**32 - 1
 """An engine's seeds; the one beyond them means chance."""
@@ -127,6 +129,8 @@ async def toolbox(
         return None
     if len(functions) > MAX_TOOLS:
         raise refuse_field("tools")
+    if sum(len(msgspec.json.encode(function.parameters)) for _, function in functions) > MAX_TOOL_BYTES:
+        raise MenagerieError(ErrorCode.SCHEMA_TOO_COMPLEX, reason=f"tools: > {MAX_TOOL_BYTES}", field="tools")
     names = [function.name for _, function in functions]
     if len(set(names)) < len(names):
         raise refuse_field("tools", "field_wrong")

@@ -10,6 +10,7 @@ import msgspec
 
 from menagerie.conversation.running import Sampling, TurnRequest
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.messages import Message
 from menagerie.locales import Language
 from menagerie.store.turns import TurnRecord
 from menagerie.web.keys import Caller
@@ -108,7 +109,7 @@ async def decode(
     if logprobs and (compiled is not None or tools is not None):
         raise refuse_field("top_logprobs", "field_unsupported")
     instructions = "\n\n".join(part for part in (asked.instructions, conversation.instructions) if part)
-    session = await _session(services, caller, asked.previous_response_id, found.name)
+    session, earlier = await _before(services, caller, asked, found.name)
     turn = TurnRequest(
         persona=found.name,
         prompt=conversation.last.content,
@@ -125,7 +126,7 @@ async def decode(
             top_p=asked.top_p,
             logprobs=(asked.top_logprobs or 0) if logprobs else None,
         ),
-        history=conversation.history,
+        history=(*earlier, *conversation.history),
         last=conversation.last,
         instructions=instructions,
         bypass=found.bare or (caller.may_bypass and bool(instructions)),
@@ -240,21 +241,24 @@ def _recorded_usage(record: TurnRecord) -> dict[str, Any]:
     }
 
 
-async def _session(services: Services, caller: Caller, previous: str, persona: str) -> str | None:
-    """The session to go on with after a response. One conversation has one persona. To be asked for last: it may be a
-    branch, which is made here."""
-    if not previous:
-        return None
-    turn = previous.removeprefix(PREFIX)
+async def _before(
+    services: Services, caller: Caller, asked: ResponseBody, persona: str
+) -> tuple[str | None, tuple[Message, ...]]:
+    """What a response goes on from: a session, or, where it is not to be kept, what was said. One conversation has one
+    persona. To be asked for last: a session may be a branch, which is made here."""
+    if not asked.previous_response_id:
+        return None, ()
+    turn, sessions = asked.previous_response_id.removeprefix(PREFIX), services.store.sessions
     try:
-        record = await services.store.turns.get(turn)
-        conversation = await services.store.sessions.get(record.session if record else "", caller.user)
-        if conversation.persona == persona:
-            return await services.store.sessions.after(turn, caller.user)
+        conversation = await sessions.until(turn, caller.user)
+        if conversation.persona != persona:
+            raise refuse_field("model")
+        if asked.store:
+            return await sessions.after(turn, caller.user), ()
     except MenagerieError as unknown:
-        unknown.values = {**unknown.values, "field": "previous_response_id"}
+        unknown.values = {"field": "previous_response_id", **unknown.values}
         raise
-    raise refuse_field("model")
+    return None, tuple(one for one in conversation.messages if one.role != "system")
 
 
 async def _compiled(asked: ResponseBody) -> Any:
