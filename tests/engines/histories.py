@@ -195,7 +195,7 @@ class World:
         del self.waiting[request]
         self.granted.append(request)
         self.still_since[key] = self.now
-        assert len(self.running[key]) <= form.slots, "more turns than slots"
+        assert len(self.running[key]) <= form.slots + form.spare, "more turns than slots"
         if form.tokens is not None:
             assert sum(self.tokens[one] for one in self.running[key]) <= form.tokens, (
                 "more than the pool holds"

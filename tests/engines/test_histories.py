@@ -28,6 +28,7 @@ class Engine:
     load_s: float
     pinned: bool
     idle_after_s: float | None
+    spare: int
 
 
 ENGINES = st.lists(
@@ -36,6 +37,7 @@ ENGINES = st.lists(
         memory=st.tuples(SIZES, SIZES),
         slots=st.integers(1, 5),
         pool=st.sampled_from([None, 60, 150]),
+        spare=st.integers(0, 1),
         forms=st.integers(1, 3),
         load_s=st.sampled_from([0.1, 1.0, 6.0]),
         pinned=st.sampled_from([False, False, False, True]),
@@ -54,6 +56,7 @@ def smaller_and_smaller(engine: Engine, devices: int) -> list[Form]:
             tuple(int(mib * share) for mib in engine.memory[:devices]),
             slots,
             None if engine.pool is None else int(engine.pool * pool),
+            engine.spare,
         )
         for share, slots, pool in shares[: engine.forms]
     ]

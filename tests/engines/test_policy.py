@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 
+import msgspec
 import pytest
 
 from menagerie.engines.actions import NotLetIn
@@ -244,6 +245,43 @@ def test_a_batch_leaves_a_slot_to_people_and_is_not_starved() -> None:
         person = world.enter("a", f"user {number}")
         assert person in world.granted or number > 28
     assert set(batch) <= set(world.granted)
+
+
+def test_a_batch_fills_all_slots_where_people_have_one_on_top() -> None:
+    """Nobody is about: the batch has everything. Who comes then has the slot on top, at once."""
+    world = small_world()
+    world.know("a", msgspec.structs.replace(form(600, slots=4), spare=1))
+    batch = [world.enter("a", "ann", batch=True) for _ in range(6)]
+    world.run(1)
+    assert world.granted == batch[:4]
+    person = world.enter("a", "bob")
+    world.run(0.01)
+    assert world.granted == [*batch[:4], person]
+    second = world.enter("a", "eve")
+    world.run(0.01)
+    assert second not in world.granted
+
+
+def test_while_people_are_about_a_batch_begins_nothing_beyond_half_of_the_slots() -> None:
+    """It has them all again a minute after the last person was done."""
+    world = small_world()
+    world.know("a", msgspec.structs.replace(form(600, slots=4), spare=1))
+    world.enter("a", "bob")
+    world.run(0.5)
+    place = world.policy.places["a"]
+
+    def most_at_once(seconds: int) -> int:
+        most = 0
+        for _ in range(seconds):
+            while len(place.queue) < 6:
+                world.enter("a", "ann", batch=True)
+            world.run(1)
+            most = max(most, sum(running.batch for running in place.running.values()))
+        return most
+
+    assert most_at_once(20) == 2
+    most_at_once(int(world.policy.rules.people_stay_s))
+    assert most_at_once(20) == 4
 
 
 def test_hits_and_misses_are_counted() -> None:

@@ -24,6 +24,8 @@ _SLOT_BYTES: Final = MIB
 """Threads of the listener and what they have in hand."""
 _TOKEN_BYTES: Final = 512
 """A token of the vocabulary in the tokenizer's tables, measured with 49,152 of them."""
+SPARE: Final = 1
+"""Slots that an engine of text has on top."""
 _GPU_BYTES: Final = 512 * MIB
 """What a GPU's driver and its library of matrix products take for each process that uses it."""
 _REPACKED_SHARE: Final = 10
@@ -108,6 +110,7 @@ def needs(shape: ModelShape, placement: Placement, run: Run) -> tuple[int, ...]:
     on_gpus = placement.gpu_layers
     whole = on_gpus > shape.layers
     cache_bytes = run.context * shape.kv_bytes_per_token
+    run = msgspec.structs.replace(run, slots=run.slots + SPARE) if run.kind == "text" else run
     compute = compute_bytes(shape, run)
     memory = _PROCESS_BYTES + run.slots * _SLOT_BYTES + shape.vocabulary * _TOKEN_BYTES + compute
     if not on_gpus:

@@ -21,11 +21,13 @@ _OUTLOOK_KEPT_S: Final = 0.25
 
 class Form(msgspec.Struct, frozen=True):
     """One way to load an engine: MiB of each device, turns at once, and tokens in the pool that they share (None:
-    the engine keeps its own account)."""
+    the engine keeps its own account). `spare` slots come on top for people, while batches fill the others; without any,
+    batches leave one of the others to people."""
 
     memory: tuple[int, ...]
     slots: int
     tokens: int | None = None
+    spare: int = 0
 
 
 class Running(msgspec.Struct):
@@ -55,6 +57,8 @@ class Place:
         self.load_s = 1.0
         self.loads = 0
         self.began_at = self.ready_at = self.last_used = 0.0
+        self.person_at = -math.inf
+        """When a person, and no batch, last came or was done."""
         self.left_at = -math.inf
         """When it last had to leave for others."""
         self.rests_until = 0.0
@@ -107,6 +111,7 @@ class Place:
         self.queue.add(number, user, tokens, batch, now)
         self._arrivals = self._arrivals * _faded(now - self._arrivals_at) + 1
         self._arrivals_at = self.last_used = now
+        self.person_at = self.person_at if batch else now
         self._changed()
 
     def promote(self, now: float) -> None:
@@ -143,6 +148,7 @@ class Place:
         if held > 0:
             self.holds.note(held, (self._crowd - running.crowd_at) / held)
         self.last_used = now
+        self.person_at = self.person_at if running.batch else now
         self._outlook = None
 
     def cut_off(self, now: float) -> list[int]:
@@ -186,10 +192,16 @@ class Place:
 
     # What follows
 
-    def has_room(self, tokens: int, *, batch: bool) -> bool:
-        """Whether one more request fits. A batch leaves one slot to people."""
+    def has_room(self, tokens: int, now: float, rules: Rules, *, batch: bool) -> bool:
+        """Whether one more request fits. A batch begins nothing beyond half of the slots while people are about: what
+        computes beside an answer slows it down."""
         form = self.forms[self.form]
-        slots = max(1, form.slots - 1) if batch else form.slots
+        if not batch:
+            slots = form.slots + form.spare
+        elif now < self.person_at + rules.people_stay_s:
+            slots = max(1, form.slots // 2)
+        else:
+            slots = form.slots if form.spare else max(1, form.slots - 1)
         return len(self.running) < slots and (form.tokens is None or self._tokens + tokens <= form.tokens)
 
     def wanted_per_s(self, now: float) -> float:

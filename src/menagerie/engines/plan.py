@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from menagerie.engines.need import MIB, FlashAttention, Kind, ModelShape, Placement, Run, needs
+from menagerie.engines.need import MIB, SPARE, FlashAttention, Kind, ModelShape, Placement, Run, needs
 
 __all__ = [
     "MIB",
@@ -95,6 +95,8 @@ class Load(msgspec.Struct, frozen=True):
     """Whether the engine may change these parameters to what it thinks fits; not after a plan."""
     mapped: bool = True
     """Whether weights are mapped from their file; those that the engine lays out anew would be in memory twice."""
+    spare: int = 0
+    """Slots on top, for people while batches fill the others; they share the same pool."""
     projector: str = ""
     """The file of the part that reads pictures; empty: the model takes none."""
     fixed_length: bool = False
@@ -103,7 +105,7 @@ class Load(msgspec.Struct, frozen=True):
     @property
     def http_threads(self) -> int:
         """Threads of the engine's listener: one a stream, and some for counting tokens and health."""
-        return self.slots * 2 + 4
+        return (self.slots + self.spare) * 2 + 4
 
     @property
     def memory_mib(self) -> int:
@@ -161,6 +163,7 @@ def plan(model: str, alias: str, shape: ModelShape, wish: Wish, machine: Machine
             cache_mib=run.cache_mib,
             memory=needs(shape, placement, run),
             kind=wish.kind,
+            spare=SPARE if wish.kind == "text" else 0,
             draft=wish.draft,
             main_gpu=placement.main_gpu,
             tensor_split=placement.tensor_split,

@@ -7,7 +7,8 @@ What it promises, whatever happens (`tests/engines/test_histories.py` drives ran
   fit beside what is there, what is ending included.
 - **Nobody is cut off.** An engine that is loading, or on which a turn runs, is never ended.
 - **Every request ends once:** granted, refused, or given up by its owner.
-- **Fair.** On one engine, users go in turn and people before batches (`fairness`).
+- **Fair.** On one engine, users go in turn and people before batches (`fairness`), which have all slots while nobody is
+  about, and half of them else; a spare slot is for people alone.
 - **Bounded overtaking.** Requests for an engine that is there go ahead of one that needs a swap, but only for
   `patience`: four times the load, 2 s at least, 30 s at most, counted from its arrival. Then the engines that have to
   leave take no more requests, unless they came less than `stay` ago: twice what the swap cost, their load and the
@@ -172,6 +173,7 @@ class Scheduler:
                 looks.append(place.last_used + place.idle_after_s)
             if place.state == "ready":
                 looks += [place.queue.next_promotion, place.stays_until(self.rules)]
+                looks.append(place.person_at + self.rules.people_stay_s)
         return min((look for look in looks if look > now), default=math.inf)
 
     # What can be seen
@@ -243,7 +245,7 @@ class Scheduler:
             place.state == "ready"
             and place.closed_for is None
             and not len(place.queue)
-            and place.has_room(tokens, batch=batch)
+            and place.has_room(tokens, now, self.rules, batch=batch)
         ):
             return
         mine = sum(other.queue.waits_of(user) for other in self.places.values())
@@ -299,7 +301,9 @@ class Scheduler:
             place.promote(now)
             if place.state != "ready" or place.closed_for:
                 continue
-            while (head := place.queue.head) and place.has_room(head.tokens, batch=place.queue.head_yields):
+            while (head := place.queue.head) and place.has_room(
+                head.tokens, now, self.rules, batch=place.queue.head_yields
+            ):
                 place.grant(now)
                 grants.append(Grant(head.id))
         return grants

@@ -203,7 +203,7 @@ class Engines:
             self._policy.know(target, [Form(nothing, target.all_slots)], _REMOTE_LOAD_S)
         else:
             loads = [self._measurements.correct(form) for form in target.forms]
-            forms = [Form(load.memory, load.slots, load.context) for load in loads]
+            forms = [Form(load.memory, load.slots, load.context, load.spare) for load in loads]
             load_s = self._measurements.expected_load_s(loads[0])
             self._policy.know(target, forms, load_s, pinned=care.pinned, idle_after_s=care.idle_after_s)
         return unit

@@ -18,6 +18,8 @@ class Rules(msgspec.Struct, frozen=True):
     stale_s: float = 600.0
     """Unused for so long, an engine leaves before another has to start smaller."""
     batch_patience_s: float = 30.0
+    people_stay_s: float = 60.0
+    """For so long after a person has come or was done, batches leave them half of an engine's slots."""
     rests_s: tuple[float, ...] = (0.0, 1.0)
     """Rest after the first, the second failure in a row; after the next one an engine is set aside."""
     set_aside_s: float = 60.0

@@ -64,7 +64,7 @@ def _parameters(load: dict[str, Any]) -> Any:
     parameters.endpoint_slots = False
     parameters.endpoint_props = False
     parameters.n_ctx = load["context"]
-    parameters.n_parallel = load["slots"]
+    parameters.n_parallel = load["slots"] + load.get("spare", 0)
     parameters.kv_unified = True
     parameters.cont_batching = True
     parameters.cache_prompt = True
