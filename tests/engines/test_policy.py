@@ -262,6 +262,16 @@ def test_a_batch_fills_all_slots_where_people_have_one_on_top() -> None:
     assert second not in world.granted
 
 
+def test_people_alone_have_no_slot_on_top() -> None:
+    """It is there for one who comes while a batch runs; the setting says how many answers are written at once."""
+    world = small_world()
+    world.know("a", msgspec.structs.replace(form(600, slots=2), spare=1))
+    for user in ("ann", "bob", "eve"):
+        world.enter("a", user)
+    world.run(0.01)
+    assert len(world.policy.places["a"].running) <= 2
+
+
 def test_while_people_are_about_a_batch_begins_nothing_beyond_half_of_the_slots() -> None:
     """It has them all again a minute after the last person was done."""
     world = small_world()

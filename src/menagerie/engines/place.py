@@ -192,12 +192,15 @@ class Place:
 
     # What follows
 
-    def has_room(self, tokens: int, now: float, rules: Rules, *, batch: bool) -> bool:
-        """Whether one more request fits. A batch begins nothing beyond half of the slots while people are about: what
-        computes beside an answer slows it down."""
+    def has_room(self, tokens: int, now: float, rules: Rules, *, batch: bool, yields: bool) -> bool:
+        """Whether one more request fits. While people are about, a batch that `yields` begins nothing beyond half of
+        the slots: what computes beside an answer slows it down. A spare slot is for a person beside a batch."""
         form = self.forms[self.form]
         if not batch:
-            slots = form.slots + form.spare
+            batches = sum(running.batch for running in self.running.values()) if form.spare else 0
+            slots = form.slots + min(form.spare, batches)
+        elif not yields:
+            slots = form.slots
         elif now < self.person_at + rules.people_stay_s:
             slots = max(1, form.slots // 2)
         else:

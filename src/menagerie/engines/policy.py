@@ -245,7 +245,7 @@ class Scheduler:
             place.state == "ready"
             and place.closed_for is None
             and not len(place.queue)
-            and place.has_room(tokens, now, self.rules, batch=batch)
+            and place.has_room(tokens, now, self.rules, batch=batch, yields=batch)
         ):
             return
         mine = sum(other.queue.waits_of(user) for other in self.places.values())
@@ -302,7 +302,7 @@ class Scheduler:
             if place.state != "ready" or place.closed_for:
                 continue
             while (head := place.queue.head) and place.has_room(
-                head.tokens, now, self.rules, batch=place.queue.head_yields
+                head.tokens, now, self.rules, batch=head.batch, yields=place.queue.head_yields
             ):
                 place.grant(now)
                 grants.append(Grant(head.id))
