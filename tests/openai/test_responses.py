@@ -79,7 +79,8 @@ def test_a_response_can_be_forgotten(client: openai.OpenAI) -> None:
         model="beaver", input="Two.", previous_response_id=first.id, max_output_tokens=4
     )
     client.responses.delete(first.id)
-    assert client.responses.retrieve(first.id).output == []
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(first.id)
     third = client.responses.create(
         model="beaver", input="Three.", previous_response_id=second.id, max_output_tokens=4
     )

@@ -254,6 +254,8 @@ async def test_a_request_as_a_value_is_answered_as_over_http(served: Parts) -> N
     for endpoint in ENDPOINTS[:3]:
         wrong = await answer(given, NOBODY, "fr", endpoint, {"model": "otter", "surprise": 1})
         assert (wrong.status, wrong.body["error"]["param"]) == (400, "surprise")
+        assert wrong.request_id
+        assert wrong.body["error"]["menagerie"]["request"] == wrong.request_id
     served.turns.script = a_failure("queue.full", retry_after=3)
     later = await answer(given, NOBODY, "en", "/v1/chat/completions", ASK)
     assert (later.status, later.retry_after) == (503, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -98,12 +99,13 @@ async def answer_row(
             return _refused(limited, 429, caller.language)
         asker = Caller(caller.user, key)
     told = await dispatch.answer(services, asker, caller.language, endpoint, body)
-    return Reply(told.status, told.body, told.retry_after)
+    return Reply(told.status, told.body, told.retry_after, told.request_id)
 
 
 def _refused(error: MenagerieError, status: int, language: Language) -> Reply:
-    body = error_object(error.code, error.message(language), status, "", "")
-    return Reply(status, body, error.retry_after)
+    request_id = secrets.token_hex(8)
+    body = error_object(error.code, error.message(language), status, "", request_id)
+    return Reply(status, body, error.retry_after, request_id)
 
 
 def _seconds(moment: datetime | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,11 +24,12 @@ ENDPOINTS: Final = ("/v1/chat/completions", "/v1/completions", "/v1/responses", 
 
 class Reply(msgspec.Struct, frozen=True):
     """What the request would have been answered over HTTP. `retry_after`, in seconds, is set only where the same
-    request may work a little later."""
+    request may work a little later; `request_id`, where the body names one."""
 
     status: int
     body: dict[str, Any]
     retry_after: float | None = None
+    request_id: str = ""
 
 
 async def answer(
@@ -75,4 +77,5 @@ def _refusal(
     code: str, message: str, status: int, param: str = "", retry_after: float | None = None
 ) -> Reply:
     status = STATUS.get(code, status)
-    return Reply(status, error_object(code, message, status, param, ""), retry_after)
+    request_id = secrets.token_hex(8)
+    return Reply(status, error_object(code, message, status, param, request_id), retry_after, request_id)

@@ -204,11 +204,12 @@ def usage(answer: Answer) -> dict[str, Any]:
 
 
 async def stored(services: Services, caller: Caller, response: str) -> dict[str, Any]:
-    """A response that was kept. Raises `session.unknown`, also for one that is somebody else's."""
+    """A response that was kept. Raises `session.unknown`, also for one that is somebody else's or was forgotten."""
     turn = response.removeprefix(PREFIX)
     record = await services.store.turns.get(turn)
     answered = await services.store.sessions.answer(turn, caller.user)
-    if record is None:
+    forgotten = answered is None and record is not None and record.outcome == "done"
+    if record is None or forgotten:
         raise MenagerieError(ErrorCode.SESSION_UNKNOWN)
     answer = Answer()
     answer.turn, answer.session, answer.created = turn, record.session, int(record.accepted_at.timestamp())
