@@ -134,6 +134,13 @@ def test_what_is_no_schema_is_refused_with_its_place(schema: object, path: str) 
     assert caught.value.values["path"] == path
 
 
+@pytest.mark.parametrize(("schema", "kind"), [(["a"], "array"), ("a", "string"), (1.5, "number")])
+def test_what_stands_where_a_schema_should_is_named_as_json_names_it(schema: object, kind: str) -> None:
+    with pytest.raises(MenagerieError) as caught:
+        compile_schema(schema)
+    assert caught.value.values["reason"] == f"type: {kind}"
+
+
 def test_local_references_anchors_ids_and_recursion_are_followed() -> None:
     tree = {
         "$defs": {

@@ -40,6 +40,7 @@ LARGE: Final = 16_384
 """Bytes of a schema from which on it is compiled one at a time."""
 _SMALL: Final = ThreadPoolExecutor(2, "schemas")
 _LARGE: Final = ThreadPoolExecutor(1, "large-schemas")
+_KINDS: Final[dict[type, str]] = {list: "array", str: "string"}
 _HARMLESS: Final = frozenset({"uniqueItems", "minItems"})
 """Breaches of the meta-schemas that change nothing: a value twice in an `enum`, an empty `required`."""
 
@@ -123,7 +124,7 @@ compiled_of: Final = Recent(_compile, most=256, most_bytes=MOST_REMEMBERED)
 
 def _encoded(schema: object) -> bytes:
     if not isinstance(schema, dict | bool) or schema is False:
-        kind = "false" if schema is False else type(schema).__name__
+        kind = "false" if schema is False else _KINDS.get(type(schema), "number")
         raise MenagerieError(ErrorCode.SCHEMA_INVALID, reason=f"type: {kind}", path="/")
     _check_depth(schema)
     try:
