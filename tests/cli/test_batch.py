@@ -230,7 +230,7 @@ def test_progress_is_told_in_both_languages() -> None:
     progress = Progress(1234, 2, 10_000, 4.21, 2040.0)
     assert progress_line(progress, "en") == "1,234 of 10,000 rows, 2 failed, 4.2 rows/s, 34\u00a0min left"
     assert progress_line(progress, "fr") == (
-        "1\u00a0234 rangées sur 10\u00a0000, 2 en échec, 4,2 rangées/s, reste 34\u00a0min"
+        "rangées\u00a0: 1\u00a0234 sur 10\u00a0000, 2 en échec, 4,2 rangées/s, reste 34\u00a0min"
     )
     assert progress_line(Progress(0, 0, 10), "en") == "0 of 10 rows"
     assert [duration_text(seconds) for seconds in (0.2, 59, 90, 7500)] == [
@@ -239,3 +239,14 @@ def test_progress_is_told_in_both_languages() -> None:
         "2\u00a0min",
         "2\u00a0h\u00a05\u00a0min",
     ]
+
+
+def test_why_a_file_cannot_be_read_is_told_in_the_language_of_the_person(
+    settings: Settings, rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = str(rows.with_name("none.csv"))
+    for language, said in (("fr", "n’existe pas"), ("en", "there is no such file")):
+        main(["--lang", language, "batch", "beaver", "--in", absent, "--out", absent + ".out"])
+        assert said in capsys.readouterr().err
+    main(["--lang", "fr", "batch", "beaver", "--in", str(rows.parent), "--out", absent + ".out"])
+    assert "c’est un dossier" in capsys.readouterr().err

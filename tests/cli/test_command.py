@@ -6,6 +6,7 @@ import argparse
 import ast
 import inspect
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -99,6 +100,7 @@ def test_help_is_wholly_in_french(words: list[str], capsys: pytest.CaptureFixtur
     assert shown.startswith("utilisation\u00a0: menagerie")
     english = ("usage", "show this", "positional", "optional", " the ", " and ")
     assert [word for word in english if word in shown] == []
+    assert re.search(r"^\w+:", shown, re.MULTILINE) is None, "a colon has a no-break space before it"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,9 @@ def test_a_persona_that_does_not_exist_is_an_error_in_the_persons_language(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["--lang", "fr", "personas", "show", "unicorn"]) == Exit.FAILED
-    assert "Aucun personnage" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Aucun personnage" in said
+    assert "menagerie personas list" in said
 
 
 def test_a_broken_persona_file_is_told_with_file_and_line(

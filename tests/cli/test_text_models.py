@@ -111,3 +111,13 @@ def test_a_model_that_cannot_be_brought_keeps_nobody_from_starting(tmp_path: Pat
     assert "The service starts without embeddings" in said
     assert "WHISPER_EMBEDDING_MODEL=none" in said
     assert "tiny-bert-f16.gguf" in said
+
+
+@pytest.mark.engine
+def test_a_file_that_is_not_there_is_not_to_be_copied_but_its_path_to_be_corrected(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    with running_service(tmp_path, tiny_model, MENAGERIE_RERANKER=str(tmp_path / "none.gguf")) as service:
+        said = service.log.read_text()
+    assert "MENAGERIE_RERANKER names a file of this machine: correct the path" in said
+    assert "copy the file" not in said

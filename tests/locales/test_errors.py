@@ -18,6 +18,7 @@ REASONS: Final = "error.request.invalid."
 REASONS_OF: Final = {
     "InvalidRequestError": REASONS,
     "BatchError": "batch.invalid.",
+    "FileError": "batch.invalid.",
     "RowError": "row.invalid.",
 }
 PASSED_ON: Final = frozenset({"retry_after", "status"})

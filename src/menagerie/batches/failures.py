@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
 from typing import Final
 
 from menagerie.core.errors import ErrorCode, MenagerieError
@@ -25,6 +27,15 @@ PASSING: Final = frozenset(
     }
 )
 """Codes of failures that may be gone when a row is asked again."""
+_REFUSALS: Final = {
+    errno.EACCES: "forbidden",
+    errno.EISDIR: "folder",
+    errno.ENOENT: "missing",
+    errno.ENOSPC: "full",
+    errno.ENOTDIR: "no_folder",
+    errno.EPERM: "forbidden",
+    errno.EROFS: "read_only",
+}
 
 
 class BatchError(MenagerieError):
@@ -38,6 +49,20 @@ class BatchError(MenagerieError):
     def message(self, language: Language) -> str:
         """The sentence that names the fault."""
         return text(f"batch.invalid.{self.reason}", language, **self.values)
+
+
+class FileError(BatchError):
+    """`batch.invalid`: the system does not let a file or a folder, `path`, be read or written."""
+
+    def __init__(self, reason: str, /, *, path: Path, problem: OSError) -> None:
+        super().__init__(reason, path=str(path))
+        self.problem = problem
+
+    def message(self, language: Language) -> str:
+        """The sentence that names the fault; why the system refused is in the same language, where we know it."""
+        name = _REFUSALS.get(self.problem.errno or 0)
+        problem = text(f"batch.refusal.{name}", language) if name else self.problem.strerror or ""
+        return text(f"batch.invalid.{self.reason}", language, **self.values, problem=problem)
 
 
 class RowError(MenagerieError):

@@ -17,7 +17,7 @@ from typing import IO, Final
 
 import msgspec
 
-from menagerie.batches.failures import BatchError
+from menagerie.batches.failures import BatchError, FileError
 
 if sys.platform == "win32":
     import msvcrt
@@ -67,9 +67,7 @@ class Journal:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
         except OSError as failure:
-            raise BatchError(
-                "output_unwritable", path=str(path.parent), problem=failure.strerror or ""
-            ) from failure
+            raise FileError("output_unwritable", path=path.parent, problem=failure) from failure
         file = os.fdopen(descriptor, "r+b", buffering=0)
         journal = cls(path, file)
         try:

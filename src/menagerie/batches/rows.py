@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from menagerie.batches.failures import BatchError, RowError
+from menagerie.batches.failures import BatchError, FileError, RowError
 
 Kind = Literal["jsonl", "csv", "parquet"]
 
@@ -75,7 +75,7 @@ def open_table(path: Path, kind: Kind | None = None) -> Table:
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as failure:
-        raise BatchError("input_unreadable", path=str(path), problem=failure.strerror or "") from failure
+        raise FileError("input_unreadable", path=path, problem=failure) from failure
     if not head:
         raise BatchError("input_empty", path=str(path))
     known, kind = kind, kind or _kind(path, head)

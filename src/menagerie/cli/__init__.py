@@ -10,7 +10,8 @@ from importlib import import_module
 
 from menagerie.cli.arguments import language_of, parse
 from menagerie.cli.exits import CommandError, Exit
-from menagerie.core.errors import MenagerieError
+from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.locales import text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return failure.status
     except MenagerieError as failure:
         print(failure.message(language), file=sys.stderr)
+        if failure.code is ErrorCode.PERSONA_UNKNOWN:
+            print(text("cli.personas.listed_by", language), file=sys.stderr)
         return Exit.FAILED
     except (
         BrokenPipeError

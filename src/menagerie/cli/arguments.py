@@ -93,7 +93,7 @@ def _parser(language: Language) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser, destination: str
     ) -> argparse._SubParsersAction[argparse.ArgumentParser]:
         return parser.add_subparsers(
-            dest=destination, required=True, title=said("commands"), metavar=said("command")
+            dest=destination, required=True, title=said("argparse.commands"), metavar=said("command")
         )
 
     parser = argparse.ArgumentParser(

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from menagerie.batches.failures import AnswerError, BatchError
+from menagerie.batches.failures import AnswerError, BatchError, FileError
 from menagerie.batches.journal import SUFFIX, Journal
 from menagerie.batches.remote import answers, service_at
 from menagerie.batches.rows import Table, open_table
@@ -30,6 +30,12 @@ from menagerie.store.failures import Reason, StoreUnavailableError
 from menagerie.web.ticks import number_text
 
 _ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 (compared, not listened on)
+_HINTS = {
+    ErrorCode.KEY_INVALID: "cli.batch.key_place",
+    ErrorCode.KEY_REQUIRED: "cli.batch.key_place",
+    ErrorCode.PERSONA_UNKNOWN: "cli.personas.listed_by",
+}
+"""What helps here, and not at the service that says so."""
 
 
 class _Files(msgspec.Struct, frozen=True):
@@ -51,10 +57,11 @@ def run(arguments: Namespace, language: Language) -> int:
         asyncio.run(_answer_all(arguments, settings, work, table, journal))
         return _deliver(journal, table, files, language)
     except StoppedError as stopped:
-        lines = [stopped.failure.message, *_kept(journal, table, language)]
+        lines = [stopped.failure.message, *_hint(stopped.failure, language)]
+        lines += _kept(journal, table, language)
         raise CommandError(Exit.FAILED, lines) from stopped
     except OSError as failure:
-        fault = BatchError("output_unwritable", path=str(files.out.parent), problem=failure.strerror or "")
+        fault = FileError("output_unwritable", path=files.out.parent, problem=failure)
         lines = [fault.message(language), *_kept(journal, table, language)]
         raise CommandError(Exit.FAILED, lines) from failure
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -91,7 +98,7 @@ def _schema(path: Path | None) -> Any:
     try:
         return msgspec.json.decode(path.read_bytes())
     except OSError as failure:
-        raise BatchError("schema_unreadable", path=str(path), problem=failure.strerror or "") from failure
+        raise FileError("schema_unreadable", path=path, problem=failure) from failure
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as failure:
         raise BatchError("schema_unreadable", path=str(path), problem="JSON") from failure
 
@@ -140,7 +147,7 @@ async def _asking(
     if await answers(url, settings):
         key = arguments.key or settings.api_key.get_secret_value()
         async with service_at(url, key, work, settings) as ask:
-            await _known(ask.check())
+            await _known(ask.check(), language)
             _say(text("cli.batch.asks", language, url=url, **said))
             yield ask, ask.slots
         return
@@ -168,11 +175,15 @@ async def _asking(
         raise CommandError(Exit.FAILED, [line]) from failure
 
 
-async def _known(check: Any) -> None:
+async def _known(check: Any, language: Language) -> None:
     try:
         await check
     except AnswerError as failure:
-        raise CommandError(Exit.FAILED, [failure.message]) from failure
+        raise CommandError(Exit.FAILED, [failure.message, *_hint(failure, language)]) from failure
+
+
+def _hint(failure: AnswerError, language: Language) -> list[str]:
+    return [text(key, language) for code, key in _HINTS.items() if code == failure.code]
 
 
 def _own_address(settings: Settings) -> str:

@@ -141,7 +141,7 @@ def _bring_if_possible(word: str, wish: ModelWish, settings: Settings, language:
         pull_with_bar(wish, Catalogue(folder), settings, language)
     except MenagerieError as failure:
         without = text(
-            "cli.serve.without",
+            "cli.serve.without_file" if wish.kind == "file" else "cli.serve.without",
             language,
             work=text(f"cli.serve.work.{word}", language),
             file=wish.stored or wish.label,
