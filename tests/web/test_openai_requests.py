@@ -184,6 +184,20 @@ async def test_a_wrong_field_is_named(served: Parts, field: str, value: object, 
     assert error["param"] == param
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("temperature", 9, "must be 2 or less"),
+        ("max_tokens", 0, "must be 1 or more"),
+        ("max_tokens", "ten", "of the JSON type integer"),
+        ("messages", {}, "of the JSON type array"),
+        ("stop", ["x"] * 17, "a length of 16 or less"),
+    ],
+)
+async def test_an_error_says_what_is_allowed(served: Parts, field: str, value: object, says: str) -> None:
+    assert says in (await refused(served, {**ASK, field: value}))["message"]
+
+
 async def test_probabilities_and_stops_are_of_free_text_alone(served: Parts) -> None:
     schema = {"type": "json_object"}
     assert (await refused(served, {**ASK, "logprobs": True, "response_format": schema}))[

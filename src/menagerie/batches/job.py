@@ -89,7 +89,7 @@ class Job:
         if self._batch.status == "validating" and not await self._validate(table):
             return
         try:
-            journal = await asyncio.to_thread(self._open_journal, table)
+            journal = await self._opened_journal(table)
             try:
                 await self._finish(journal, await self._work(table, journal))
             finally:
@@ -237,6 +237,17 @@ class Job:
 
     def _note(self, progress: Progress) -> None:
         self._progress = Progress(progress.done, progress.failed, progress.total)
+
+    async def _opened_journal(self, table: Table) -> Journal:
+        """The journal; whoever is cancelled while it is opened does not leave it open, and locked."""
+        opening = asyncio.ensure_future(asyncio.to_thread(self._open_journal, table))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            (opened,) = await asyncio.gather(opening, return_exceptions=True)
+            if isinstance(opened, Journal):
+                opened.close()
+            raise
 
     def _open_journal(self, table: Table) -> Journal:
         self._journal.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

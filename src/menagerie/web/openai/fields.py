@@ -18,6 +18,16 @@ Many = Annotated[list[T], msgspec.Meta(max_length=MOST)]
 
 _PLACE: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _UNKNOWN: Final = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_WANTED: Final = re.compile(r"^Expected `(?P<kind>[^`]+)`, got `[^`]+`")
+_BOUND: Final = re.compile(r"^Expected `\w+` (?P<length>of length )?(?P<sign>[<>]=) (?P<limit>-?[\d.e+]+)")
+_KINDS: Final = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
+"""The names of JSON's types, for those of Python."""
+_BOUNDS: Final = {
+    (False, ">="): "field_least",
+    (False, "<="): "field_most",
+    (True, ">="): "field_shortest",
+    (True, "<="): "field_longest",
+}
 _MISSING: Final = re.compile(r"missing required field `(?P<name>[^`]*)`")
 
 
@@ -53,7 +63,14 @@ def _fault(message: str, kind: type[Any]) -> InvalidRequestError:
         return InvalidRequestError("field_unknown", field=name, known=known)
     if missing := _MISSING.search(message):
         return InvalidRequestError("field_missing", field=shown(_joined(path, missing["name"])))
-    return InvalidRequestError("field_wrong", field=shown(path or "body"))
+    field = shown(path or "body")
+    if bound := _BOUND.match(message):
+        reason = _BOUNDS[bool(bound["length"]), bound["sign"]]
+        return InvalidRequestError(reason, field=field, limit=bound["limit"].removesuffix(".0"))
+    if wanted := _WANTED.match(message):
+        kinds = " | ".join(_KINDS.get(one, one) for one in wanted["kind"].split(" | ") if one != "null")
+        return InvalidRequestError("field_kind", field=field, kind=kinds)
+    return InvalidRequestError("field_wrong", field=field)
 
 
 def _joined(path: str, name: str) -> str:
