@@ -233,7 +233,7 @@ async def _preload(services: Services) -> None:
         persona = services.personas.get(services.settings.default_persona)
         resolution = await services.resolver.resolve(persona)
         services.resolver.with_hash(resolution)
-        async with services.engines.use(resolution.target):
+        async with services.engines.use(resolution.target, batch=True):  # nobody is about yet
             pass
     except MenagerieError as failure:
         log.warning("preload.failed", failure=str(failure))
