@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import io
 import json
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from menagerie.conversation.running import TurnRequest
 from menagerie.core.errors import MenagerieError
@@ -128,6 +132,34 @@ async def test_a_program_can_let_people_go_first(served: Parts) -> None:
             ) as response:
                 assert response.status == 200
             assert served.turns.requests[-1].batch
+
+
+@pytest.mark.parametrize("codec", [chat, responses])
+async def test_pictures_are_looked_at_beside_the_event_loop(
+    served: Parts, codec: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small one may hold a hundred milliseconds of compressed remarks."""
+    looked_in: list[threading.Thread] = []
+    look = Image.open
+
+    def noting(*of: Any, **how: Any) -> Any:
+        looked_in.append(threading.current_thread())
+        return look(*of, **how)
+
+    monkeypatch.setattr(Image, "open", noting)
+    written = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(written, "PNG")
+    address = f"data:image/png;base64,{base64.b64encode(written.getvalue()).decode()}"
+    picture = (
+        {"type": "image_url", "image_url": {"url": address}}
+        if codec is chat
+        else {"type": "input_image", "image_url": address}
+    )
+    said = [{"role": "user", "content": [picture]}]
+    body = {**VALID[codec], "messages" if codec is chat else "input": said}
+    await codec.decode(services(served), NOBODY, "en", body)
+    assert looked_in
+    assert threading.main_thread() not in looked_in
 
 
 async def test_what_is_null_counts_as_not_given(served: Parts) -> None:

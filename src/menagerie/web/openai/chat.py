@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final, Literal
@@ -96,7 +97,7 @@ async def decode(
     field that is wrong."""
     asked = read(body, ChatBody, UNSUPPORTED)
     found = await who(services, caller, asked.model)
-    conversation = said(asked.messages)
+    conversation = await asyncio.to_thread(said, asked.messages)
     compiled = await _compiled(asked)
     named, choice = _choice(asked)
     functions = [(f"tools[{index}].function", tool.function) for index, tool in enumerate(asked.tools)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, Literal
@@ -97,7 +98,7 @@ async def decode(
     `session.unknown` for a response to go on from that is not the caller's …"""
     asked = read(with_types(body), ResponseBody, UNSUPPORTED)
     found = await who(services, caller, asked.model)
-    conversation = said(asked.input)
+    conversation = await asyncio.to_thread(said, asked.input)
     compiled = await _compiled(asked)
     named, choice = _choice(asked)
     functions = [
