@@ -31,7 +31,7 @@ from menagerie.engines.measurements import FILE_NAME, Measurements
 from menagerie.engines.orphans import end_orphans
 from menagerie.engines.plan import MIB
 from menagerie.engines.residency import Engines
-from menagerie.grounding.page import PageReader
+from menagerie.grounding.reader import Reader
 from menagerie.logs import configure_logging
 from menagerie.models.catalogue import Catalogue
 from menagerie.personas.directory import PersonaDirectory
@@ -123,7 +123,7 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         stack.push_async_callback(embeddings.close)
         resolver = Resolver(settings, personas, catalogue, engines, machine, embeddings.cared_for)
         stack.push_async_callback(resolver.close)
-        reader = PageReader(settings)
+        reader = Reader(settings)
         stack.push_async_callback(reader.close)
         turns = Turns(settings, resolver, engines, store, reader)
         stack.push_async_callback(turns.close)

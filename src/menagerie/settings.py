@@ -167,6 +167,21 @@ class Settings(BaseSettings):
     """What may be fetched although it is not global: an intranet."""
     fetch_deny: Destinations = ()
     fetch_ports: Ports = (80, 443)
+    fetch_cache: int = Field(default=256, ge=0)
+    """MiB."""
+    outside: Literal["on", "off"] = "on"
+    robots: Literal["on", "off"] = "on"
+
+    # What is looked up
+    search: Literal["", "searxng", "brave", "ddgs", "sitemap", "off"] = ""
+    search_url: str = Field(default="", pattern=r"^(https?://[^\s]+)?$")
+    search_key: SecretStr = SecretStr("")
+    wikis: Annotated[tuple[HttpAddress, ...], NoDecode, CommaSeparated] = ()
+    wiki_tokens: SecretStr = SecretStr("")
+    """`host=token`, separated by commas."""
+    feeds: Path | None = None
+    max_document: int = Field(default=104_857_600, ge=1024)
+    facts_watch: Seconds = 60.0
 
     # Limits
     max_body: int = Field(default=1_048_576, ge=1024)

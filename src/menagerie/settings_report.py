@@ -24,6 +24,7 @@ GROUPS: Final = {
     "model_fallback": "engines",
     "language": "people",
     "fetch": "pages",
+    "search": "lookup",
     "max_body": "limits",
     "log_level": "logs",
 }

@@ -48,7 +48,7 @@ def test_half_a_prefix_is_refused(frame: str) -> None:
 def test_what_is_not_there_yet_is_refused_clearly(frame: str) -> None:
     with pytest.raises(MenagerieError) as refused:
         parse(frame)
-    assert refused.value.code is ErrorCode.SOURCE_UNSUPPORTED
+    assert refused.value.code is ErrorCode.SOURCE_OFF
 
 
 @given(st.text())

@@ -26,7 +26,7 @@ CONNECTS: Final = frozenset(
 )
 HARMLESS: Final = frozenset({"urllib.request.url2pathname"})
 """What is imported from such a module and opens nothing."""
-TYPES_ONLY: Final = {"models": "aiohttp", "grounding/page.py": "aiohttp", "batches/remote.py": "aiohttp"}
+TYPES_ONLY: Final = {"models": "aiohttp", "grounding/reader.py": "aiohttp", "batches/remote.py": "aiohttp"}
 """Who handles what the way out gives them; that they make no client of their own is seen from their calls."""
 
 

@@ -14,7 +14,6 @@ import msgspec
 import structlog
 
 from menagerie.batches.failures import AnswerError, BatchError
-from menagerie.batches.folder import FileFolder, new_file_id
 from menagerie.batches.journal import SUFFIX, Journal
 from menagerie.batches.pace import Progress
 from menagerie.batches.requests import LineError, RefusedError, Reply, answered_line, failed_line, faults
@@ -25,6 +24,7 @@ from menagerie.core.identity import ANONYMOUS, User
 from menagerie.locales import Language, text
 from menagerie.store.batches import ASKING, BEGINNING, ENDING, UNENDED, Batch, Batches
 from menagerie.store.files import File
+from menagerie.store.folder import FileFolder, new_file_id
 
 log = structlog.get_logger("menagerie.batches")
 

@@ -14,7 +14,6 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from menagerie.batches.folder import FileFolder
 from menagerie.batches.job import Answer, BatchCaller, Job, caller_of
 from menagerie.batches.runner import Patience, Slots
 from menagerie.core.errors import MenagerieError
@@ -22,6 +21,7 @@ from menagerie.core.identity import User
 from menagerie.store.batches import MAY_BE_CANCELLED, Batch
 from menagerie.store.database import Store
 from menagerie.store.files import File
+from menagerie.store.folder import FileFolder
 
 log = structlog.get_logger("menagerie.batches")
 

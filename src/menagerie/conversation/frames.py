@@ -28,7 +28,7 @@ def parse(frame: str) -> Frame:
     """Decode one frame: any of `|SESSION|id|/SESSION|`, `|CONTEXT|text|/CONTEXT|`, `|CONTENT|text|/CONTENT|`, at
     most one of each and in any order, then the prompt.
 
-    Raises `frame.prefix_broken` for a prefix that does not end, `source.unsupported` for addresses and `|RAG|`.
+    Raises `frame.prefix_broken` for a prefix that does not end, `source.off` for addresses and `|RAG|`.
     """
     session: str | None = None
     given: list[Given] = []
@@ -40,7 +40,7 @@ def parse(frame: str) -> Frame:
         if not closing:
             raise MenagerieError(ErrorCode.PREFIX_BROKEN)
         if name == "RAG":
-            raise MenagerieError(ErrorCode.SOURCE_UNSUPPORTED)
+            raise MenagerieError(ErrorCode.SOURCE_OFF)
         if name == "SESSION":
             session = _session_id(value)
         elif value.strip():
@@ -50,7 +50,7 @@ def parse(frame: str) -> Frame:
     if _is_broken_prefix(rest):
         raise MenagerieError(ErrorCode.PREFIX_BROKEN)
     if _ADDRESS.match(rest):
-        raise MenagerieError(ErrorCode.SOURCE_UNSUPPORTED)
+        raise MenagerieError(ErrorCode.SOURCE_OFF)
     return Frame(rest, session, tuple(given))
 
 

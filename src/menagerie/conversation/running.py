@@ -61,7 +61,11 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None = None
     given: tuple[Given, ...] = ()
     address: str = ""
-    """That of a page, which is read before the turn is accepted and added to what is given."""
+    """That of a page or a feed, which the answer is to rest on."""
+    sources: tuple[str, ...] = ()
+    """Places to look for an answer in: `a.ca`, `wikipedia.org`, `facts:<collection>`, `feeds`."""
+    documents: tuple[str, ...] = ()
+    """Ids of uploaded files that the answer is to rest on."""
     batch: bool = False
     """Nobody is waiting for the answer: people go before it."""
     compiled: CompiledSchema | None = None

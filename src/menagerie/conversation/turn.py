@@ -28,7 +28,8 @@ from menagerie.core.provenance import Provenance
 from menagerie.engines.chat import Chunk
 from menagerie.engines.lease import Lease
 from menagerie.engines.residency import Engines
-from menagerie.grounding.page import PageReader
+from menagerie.grounding.given import Given
+from menagerie.grounding.reader import Reader
 from menagerie.locales import Language, text
 from menagerie.models.wish import DEFAULT_MODEL
 from menagerie.personas.persona import Persona
@@ -57,7 +58,7 @@ class Turns:
         resolver: Resolver,
         engines: Engines,
         store: Store,
-        pages: PageReader,
+        pages: Reader,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self._settings = settings
@@ -150,7 +151,12 @@ class Turns:
             raise MenagerieError(ErrorCode.IMAGE_UNSUPPORTED, model=resolution.facts.name)
         if request.address:
             most = min(persona.rag_length, _PAGE_SHARE * resolution.window)
-            page = await self._pages.read(request.address, most, request.user.share)
+            if not most:
+                raise MenagerieError(ErrorCode.SOURCE_OFF)
+            read = await self._pages.read(request.address, request.user.share, most=most)
+            page = Given(
+                "page", read.text, title=read.title, address=read.address, characters=read.characters
+            )
             turn.request = request = msgspec.structs.replace(request, given=(*request.given, page))
         await self._accept(turn, persona, resolution)
         events: list[AnyEvent] = [Accepted(turn.id, turn.session, persona.name)]

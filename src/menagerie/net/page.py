@@ -26,6 +26,7 @@ from menagerie.net.lookup import CheckedResolver, SystemResolver
 from menagerie.net.sniffing import ENOUGH, PageKind, sniff
 from menagerie.settings import Settings
 
+PAGES: Final[frozenset[PageKind]] = frozenset({"html", "text", "json"})
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes of a page, decompressed."""
 TOTAL_SECONDS: Final = 20.0
@@ -57,8 +58,19 @@ class PageClient:
         self._direct = _session(resolver=self._resolver, socket_factory=self._socket)
         self._proxied = _session()
 
-    async def get(self, address: str, seconds: float = TOTAL_SECONDS) -> Page:
-        """The page at `address`, within `seconds` from the first look-up to the last byte.
+    async def get(
+        self,
+        address: str,
+        seconds: float = TOTAL_SECONDS,
+        *,
+        kinds: frozenset[PageKind] = PAGES,
+        authorization: str = "",
+        crawling: bool = False,
+    ) -> Page:
+        """What is at `address`, if it is of one of `kinds`, within `seconds` from the first look-up to the last byte.
+
+        `authorization` goes to the scheme, host and port of `address` only, never on to where a redirect leads.
+        `crawling`: nobody named this address, so that `robots.txt` and the host's pace are heeded.
 
         Raises `NetworkError`: `refused` for an address that may not be asked for, here or after a redirect;
         `too_large`; `content` for what is no text; `unreachable`, `interrupted`, `status`, `redirect`, `certificate`.

@@ -12,8 +12,8 @@ from typing import Final, Literal
 ENOUGH: Final = 1024
 """Bytes to judge by."""
 
-PageKind = Literal["html", "text"]
-"""`text` is plain text, JSON too: both are read as they are."""
+PageKind = Literal["html", "text", "json", "feed", "xml", "pdf", "zip"]
+"""`feed` is RSS or Atom, `xml` any other XML, `zip` an archive: an office document, perhaps."""
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),

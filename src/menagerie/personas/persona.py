@@ -177,6 +177,14 @@ Languages = Annotated[
 ]
 
 
+Places = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S+$")], ...],
+    Field(max_length=16),
+    Expects("places"),
+    BeforeValidator(_listed),
+]
+
+
 class Persona(BaseModel):
     """One persona, complete: the keys of its files, and the settings' defaults where it has none.
 
@@ -220,6 +228,8 @@ class Persona(BaseModel):
     rag_length: int = Field(default=4096, ge=0, le=4_194_304)
     rag_helper: Line = ""
     agent_rag_source: Source = Text()
+    sources: Places = ()
+    tell_user: bool = False
 
     # How it sounds and looks
     voice: Line = ""

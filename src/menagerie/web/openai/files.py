@@ -12,11 +12,11 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from menagerie.batches.folder import IncomingFile
 from menagerie.batches.service import PURPOSES, Batches
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.identity import User
 from menagerie.store.files import File
+from menagerie.store.folder import IncomingFile
 from menagerie.web.errors import InvalidRequestError, shown
 from menagerie.web.openai.fields import refuse_field
 

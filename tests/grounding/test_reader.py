@@ -11,8 +11,8 @@ from aiohttp import web
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.grounding import main_text
-from menagerie.grounding.given import Given
-from menagerie.grounding.page import MOST, MOST_EACH, PageReader
+from menagerie.grounding.document import Document
+from menagerie.grounding.reader import MOST, MOST_EACH, Reader
 from menagerie.net.page import LARGEST, Page
 from menagerie.settings import Settings
 from tests.net.pages import Names, allowing, asked, body, server
@@ -24,10 +24,10 @@ PAGE = (
 )
 
 
-async def read(address: str, settings: Settings, most: int = 4096, share: str = "ana") -> Given:
-    reader = PageReader(settings, Names())
+async def read(address: str, settings: Settings, most: int = 4096, share: str = "ana") -> Document:
+    reader = Reader(settings, Names())
     try:
-        return await reader.read(address, most, share)
+        return await reader.read(address, share, most=most)
     finally:
         await reader.close()
 
@@ -48,7 +48,7 @@ async def test_a_page_of_html_is_its_main_text_with_title_and_address() -> None:
     async with server(body(PAGE)) as site:
         address = str(site.make_url("/canal"))
         given = await read(f"{address}#lock", allowing(site))
-    assert (given.kind, given.title, given.address) == ("page", "The Canal", address)
+    assert (given.title, given.address) == ("The Canal", address)
     assert "Rideau Canal" in given.text
     assert "Menu" not in given.text
     assert "secret" not in given.text
@@ -166,17 +166,17 @@ async def test_one_user_reads_a_few_pages_at_a_time_and_others_still_can() -> No
         return web.Response(text="text")
 
     async with server(slow) as site:
-        reader, address = PageReader(allowing(site), Names()), str(site.make_url("/"))
-        tasks = [asyncio.create_task(reader.read(address, 10, "ana")) for _ in range(MOST_EACH)]
+        reader, address = Reader(allowing(site), Names()), str(site.make_url("/"))
+        tasks = [asyncio.create_task(reader.read(address, "ana")) for _ in range(MOST_EACH)]
         await asyncio.sleep(0)
         with pytest.raises(MenagerieError) as caught:
-            await reader.read(address, 10, "ana")
+            await reader.read(address, "ana")
         assert caught.value.code == ErrorCode.QUEUE_FULL
-        tasks += [asyncio.create_task(reader.read(address, 10, f"b{n}")) for n in range(MOST - MOST_EACH)]
+        tasks += [asyncio.create_task(reader.read(address, f"b{n}")) for n in range(MOST - MOST_EACH)]
         await asyncio.sleep(0)
         with pytest.raises(MenagerieError):
-            await reader.read(address, 10, "carl")
+            await reader.read(address, "carl")
         waiting.set()
         assert {given.text for given in await asyncio.gather(*tasks)} == {"text"}
-        assert (await reader.read(address, 10, "carl")).text == "text"
+        assert (await reader.read(address, "carl")).text == "text"
         await reader.close()

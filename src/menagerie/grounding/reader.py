@@ -1,0 +1,129 @@
+"""What is at an address, as a document: for turns, for sources, for facts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from aiohttp.abc import AbstractResolver
+
+from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.grounding.analysis import language_of_text
+from menagerie.grounding.document import Document, Part
+from menagerie.grounding.main_text import find_text
+from menagerie.net.client import NetworkError, Reason
+from menagerie.net.page import LARGEST, Page, PageClient
+from menagerie.net.sniffing import PageKind
+from menagerie.settings import Settings
+
+log = structlog.get_logger("menagerie.grounding")
+
+MOST: Final = 16
+"""Pages that are read at a time …"""
+MOST_EACH: Final = 4
+"""… and for one user."""
+
+READABLE: Final[frozenset[PageKind]] = frozenset({"html", "text", "json"})
+"""Kinds that are read as documents."""
+LONGEST: Final = 200_000
+"""Characters of a document that are read, unless somebody wants more or fewer."""
+
+_PROGRAMS: Final = 2
+"""Programs at a time that look for text."""
+_BUSY_S: Final = 5.0
+_CODES: Final[dict[Reason, ErrorCode]] = {
+    "refused": ErrorCode.SOURCE_REFUSED,
+    "scheme": ErrorCode.SOURCE_REFUSED,
+    "too_large": ErrorCode.SOURCE_TOO_LARGE,
+    "content": ErrorCode.SOURCE_UNREADABLE,
+}
+
+
+class Reader:
+    """Reads what is at addresses. One for a service, made in its loop; to be closed.
+
+    `resolver` stands in for the machine's own way to resolve names.
+    """
+
+    def __init__(self, settings: Settings, resolver: AbstractResolver | None = None) -> None:
+        self._client = PageClient(settings, resolver) if settings.fetch == "on" else None
+        self._programs = asyncio.Semaphore(_PROGRAMS)
+        self._reading: Counter[str] = Counter()
+
+    async def read(
+        self,
+        address: str,
+        share: str,
+        *,
+        most: int = LONGEST,
+        kinds: frozenset[PageKind] = READABLE,
+        authorization: str = "",
+        crawling: bool = False,
+    ) -> Document:
+        """The document at `address`, cut to `most` characters, for the user with that share.
+
+        `kinds`, `authorization` and `crawling` are those of `PageClient.get`. Raises `source.off`, `source.refused`,
+        `source.unreachable`, `source.too_large`, `source.unreadable`, and `queue.full` where too many pages are being
+        read.
+        """
+        if not most:
+            raise MenagerieError(ErrorCode.SOURCE_OFF)
+        page = await self.fetch(address, share, kinds=kinds, authorization=authorization, crawling=crawling)
+        async with self._programs:
+            found = await find_text(page, most)
+        cut = found.characters if found.characters > len(found.text) else 0
+        return Document(
+            title=found.title,
+            address=page.address,
+            parts=(Part(found.text),),
+            language=language_of_text(found.text) or "",
+            characters=cut,
+            read=datetime.now(UTC),
+        )
+
+    async def fetch(
+        self,
+        address: str,
+        share: str,
+        *,
+        kinds: frozenset[PageKind],
+        authorization: str = "",
+        crawling: bool = False,
+    ) -> Page:
+        """What is at `address`, as it is. Raises as `read` does."""
+        if self._client is None:
+            raise MenagerieError(ErrorCode.SOURCE_OFF)
+        with self._place(share):
+            return await self._get(
+                self._client, address, kinds=kinds, authorization=authorization, crawling=crawling
+            )
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def _get(self, client: PageClient, address: str, **how: Any) -> Page:
+        try:
+            return await client.get(address, **how)
+        except NetworkError as failure:
+            log.info("page.not_read", reason=failure.reason, host=failure.host, status=failure.status)
+            code = _CODES.get(failure.reason, ErrorCode.SOURCE_UNREACHABLE)
+            raise MenagerieError(code, limit=LARGEST) from failure
+
+    @contextlib.contextmanager
+    def _place(self, share: str) -> Iterator[None]:
+        if self._reading.total() >= MOST or self._reading[share] >= MOST_EACH:
+            raise MenagerieError(ErrorCode.QUEUE_FULL, retry_after=_BUSY_S)
+        self._reading[share] += 1
+        try:
+            yield
+        finally:
+            self._reading[share] -= 1
+            if not self._reading[share]:
+                del self._reading[share]
