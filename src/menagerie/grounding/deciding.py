@@ -1,0 +1,125 @@
+"""What is looked up, where, and with which words: decided by a model under a schema, and checked.
+
+A small model invents what it is not held to. So its places are those of a list, its question and its terms count only
+where they have words of the conversation, and without a model the person's own words are the terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from menagerie.core.languages import OTHER
+from menagerie.core.messages import Message
+from menagerie.grounding.analysis import folded_text, words_of
+from menagerie.grounding.source import Option
+from menagerie.locales import LANGUAGES, Language, text
+
+Ask = Callable[[Sequence[Message], object], Awaitable[Mapping[str, Any] | None]]
+"""Has a model answer messages under a JSON Schema; None where it could not."""
+
+LONGEST_QUESTION: Final = 400
+LONGEST_TERMS: Final = 120
+_MOST_SHOWN: Final = 2_000
+_LAST_MESSAGES: Final = 4
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What is to be looked for: `places` of those that were offered, none where nothing is to be looked up."""
+
+    question: str
+    terms: str
+    language: Language
+    places: tuple[str, ...]
+
+
+async def decide(
+    ask: Ask,
+    prompt: str,
+    history: Sequence[Message],
+    language: Language,
+    *,
+    options: Sequence[Option] = (),
+    must: bool = False,
+) -> Decision:
+    """What to look up for `prompt`, said after `history`. With `options` the model chooses among those, or none of them;
+    `must`: all of them are looked at, whatever it says."""
+    asked = _question(prompt, history, language, () if must else options)
+    answer = await ask(asked, _schema(options, must=must)) or {}
+    said = " ".join([prompt, *(message.content for message in history[-_LAST_MESSAGES:])])
+    plain = plain_question(prompt, history, language)
+    question = _believed(answer.get("question"), said, language) or plain
+    terms = _believed(answer.get("terms"), f"{said} {question}", language) or terms_of(question, language)
+    wanted = answer.get("language")
+    every = tuple(option.where for option in options)
+    chosen = answer.get("look_up")
+    return Decision(
+        question=question[:LONGEST_QUESTION],
+        terms=terms[:LONGEST_TERMS],
+        language=wanted if wanted in LANGUAGES else language,
+        places=every if must or not answer else tuple(where for where in every if where == chosen),
+    )
+
+
+def plain_question(prompt: str, history: Sequence[Message], language: Language) -> str:
+    """The question as far as it stands alone without a model: what is short and has little in it goes with what was
+    asked before."""
+    if len(set(words_of(prompt, language))) > _FEWEST_WORDS:
+        return prompt
+    before = next((message.content for message in reversed(history) if message.role == "user"), "")
+    return f"{before}\n{prompt}".strip()
+
+
+def terms_of(question: str, language: Language) -> str:
+    """The words of a question that a search engine wants, as the person wrote them."""
+    kept = [word for word in question.split() if words_of(word, language)]
+    return " ".join(kept)[:LONGEST_TERMS].strip(" ?!.,;:«»\"'")
+
+
+_FEWEST_WORDS: Final = 3
+
+
+def _question(
+    prompt: str, history: Sequence[Message], language: Language, options: Sequence[Option]
+) -> list[Message]:
+    said = "\n".join(
+        text(f"prompt.decide.{message.role}", language, text=message.content[:_MOST_SHOWN])
+        for message in history[-_LAST_MESSAGES:]
+        if message.role in {"user", "assistant"}
+    )
+    places = "\n".join(f"- {option.where}: {option.about}" for option in options)
+    parts = [
+        text("prompt.decide.before", language, said=said) if said else "",
+        text("prompt.decide.user", language, text=prompt[:_MOST_SHOWN]),
+        text("prompt.decide.places", language, places=places) if places else "",
+        text("prompt.decide", language),
+    ]
+    return [Message("user", "\n\n".join(part for part in parts if part))]
+
+
+def _schema(options: Sequence[Option], *, must: bool) -> object:
+    properties: dict[str, object] = {
+        "question": {"type": "string", "minLength": 1, "maxLength": LONGEST_QUESTION},
+        "terms": {"type": "string", "minLength": 1, "maxLength": LONGEST_TERMS},
+        "language": {"enum": list(LANGUAGES)},
+    }
+    if options and not must:
+        properties["look_up"] = {"enum": [*(option.where for option in options), None]}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _believed(written: object, said: str, language: Language) -> str:
+    """What a model wrote, if at least half of its words were said: in either language, since it may translate."""
+    if not isinstance(written, str) or not written.strip():
+        return ""
+    heard = {word for one in LANGUAGES for word in words_of(said, one)}
+    words = set(words_of(written, language)) | set(words_of(written, OTHER[language]))
+    known = sum(word in heard or word in folded_text(said) for word in words)
+    return " ".join(written.split()) if words and known * 2 >= len(words) else ""
