@@ -31,7 +31,10 @@ from menagerie.engines.measurements import FILE_NAME, Measurements
 from menagerie.engines.orphans import end_orphans
 from menagerie.engines.plan import MIB
 from menagerie.engines.residency import Engines
+from menagerie.grounding.grounder import Grounder, NoUploads
 from menagerie.grounding.reader import Reader
+from menagerie.grounding.registry import Sources
+from menagerie.grounding.source import Kit
 from menagerie.logs import configure_logging
 from menagerie.models.catalogue import Catalogue
 from menagerie.personas.directory import PersonaDirectory
@@ -125,7 +128,9 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         stack.push_async_callback(resolver.close)
         reader = Reader(settings)
         stack.push_async_callback(reader.close)
-        turns = Turns(settings, resolver, engines, store, reader)
+        sources = Sources.installed(Kit(settings, reader, store, embeddings))
+        grounder = Grounder(sources, reader, NoUploads(), embeddings)
+        turns = Turns(settings, resolver, engines, store, grounder)
         stack.push_async_callback(turns.close)
 
         async def answer(caller: BatchCaller, endpoint: str, body: dict[str, Any]) -> Reply:

@@ -44,11 +44,23 @@ def test_half_a_prefix_is_refused(frame: str) -> None:
     assert refused.value.code is ErrorCode.PREFIX_BROKEN
 
 
-@pytest.mark.parametrize("frame", ["http://a.ca summarize", "https://a.ca", "|RAG|a.ca|/RAG|prompt"])
-def test_what_is_not_there_yet_is_refused_clearly(frame: str) -> None:
-    with pytest.raises(MenagerieError) as refused:
-        parse(frame)
-    assert refused.value.code is ErrorCode.SOURCE_OFF
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        ("http://a.ca summarize", Frame("summarize", address="http://a.ca")),
+        ("https://a.ca/b?c=d\nWhat is it?", Frame("What is it?", address="https://a.ca/b?c=d")),
+        ("https://a.ca", Frame("", address="https://a.ca")),
+        ("|RAG|a.ca|/RAG|prompt", Frame("prompt", sources=("a.ca",))),
+        ("|RAG| a.ca | b.ca ||/RAG| prompt", Frame("prompt", sources=("a.ca", "b.ca"))),
+        (
+            "|SESSION||/SESSION||RAG|facts:hr|/RAG|https://a.ca prompt",
+            Frame("prompt", "", address="https://a.ca", sources=("facts:hr",)),
+        ),
+        ("What does https://a.ca say?", Frame("What does https://a.ca say?")),
+    ],
+)
+def test_places_and_an_address_in_front_of_a_prompt_say_where_to_look(frame: str, expected: Frame) -> None:
+    assert parse(frame) == expected
 
 
 @given(st.text())

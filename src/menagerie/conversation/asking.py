@@ -11,12 +11,14 @@ import msgspec
 from menagerie.conversation.prompt import (
     for_template,
     instructed,
+    sources_message,
     spoken,
     user_message,
     with_schema,
 )
 from menagerie.conversation.running import RunningTurn
 from menagerie.conversation.window import Fit, fit
+from menagerie.core.errors import MenagerieError
 from menagerie.core.marks import without_marks
 from menagerie.core.messages import Message
 from menagerie.engines.chat import ChatRequest, Chunk
@@ -30,7 +32,8 @@ _NO_SYSTEM: Final = Message("system", "", 0)
 
 
 async def fitted_to(turn: RunningTurn, engine: RunningEngine, window: int, answer_tokens: int) -> Fit:
-    """What of the conversation is sent: counted by the engine, cut to the window. Fills in `turn.user`.
+    """What of the conversation is sent: counted by the engine, cut to the window. Fills in `turn.user`; of what was
+    found for the turn, less is sent where the window has no room for it.
 
     Raises `prompt.too_long`, and what the engine raises.
     """
@@ -46,8 +49,13 @@ async def fitted_to(turn: RunningTurn, engine: RunningEngine, window: int, answe
     system = await _counted_system(system, engine)
     last_at = conversation.last_at if history else None
     said = [await _counted(message, engine) for message in (*history, *request.history)]
-    turn.user = await _counted(_last(turn, last_at, window), engine)
-    return fit(system, said, turn.user, window, answer_tokens)
+    while True:
+        turn.user = await _counted(_last(turn, last_at, window), engine)
+        try:
+            return fit(system, said, turn.user, window, answer_tokens)
+        except MenagerieError:
+            if not turn.shorten_found():
+                raise
 
 
 def answer_of(
@@ -86,7 +94,11 @@ def _last(turn: RunningTurn, last_at: datetime | None, window: int) -> Message:
     request = turn.request
     if request.last is not None and request.last.role != "user":
         return request.last
-    content = user_message(request.prompt, request.given, turn.started, last_at, request.language)
+    language = request.language
+    turn.plain_user = user_message(request.prompt, request.given, turn.started, last_at, language)
+    strict = turn.persona is not None and turn.persona.strict
+    found = sources_message(turn.grounded, language, turn.first_number, strict=strict)
+    content = f"{found}\n\n{turn.plain_user}" if found else turn.plain_user
     if request.compiled is not None:
         content = with_schema(content, request.compiled.schema, window, request.language)
     return Message("user", content, images=request.last.images if request.last else ())

@@ -12,7 +12,7 @@ from menagerie.grounding.given import Given
 
 _NAMES: Final = ("SESSION", "CONTEXT", "CONTENT", "RAG")
 _OPENS: Final = re.compile(r"\|(SESSION|CONTEXT|CONTENT|RAG)\|")
-_ADDRESS: Final = re.compile(r"https?://\S+(\s|$)")
+_ADDRESS: Final = re.compile(r"https?://\S+(\s|$)", re.IGNORECASE)
 _LONGEST_ID: Final = 200
 
 
@@ -22,16 +22,21 @@ class Frame(msgspec.Struct, frozen=True):
     prompt: str
     session: str | None = None
     given: tuple[Given, ...] = ()
+    address: str = ""
+    sources: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
 
 
 def parse(frame: str) -> Frame:
-    """Decode one frame: any of `|SESSION|id|/SESSION|`, `|CONTEXT|text|/CONTEXT|`, `|CONTENT|text|/CONTENT|`, at
-    most one of each and in any order, then the prompt.
+    """Decode one frame: any of `|SESSION|id|/SESSION|`, `|CONTEXT|text|/CONTEXT|`, `|CONTENT|text|/CONTENT|`,
+    `|RAG|place|place|/RAG|`, at most one of each and in any order, then perhaps the address of a page or a feed, then
+    the prompt.
 
-    Raises `frame.prefix_broken` for a prefix that does not end, `source.off` for addresses and `|RAG|`.
+    Raises `frame.prefix_broken` for a prefix that does not end.
     """
     session: str | None = None
     given: list[Given] = []
+    sources: tuple[str, ...] = ()
     rest = frame.lstrip()
     seen: set[str] = set()
     while (opening := _OPENS.match(rest)) and opening[1] not in seen:
@@ -40,8 +45,8 @@ def parse(frame: str) -> Frame:
         if not closing:
             raise MenagerieError(ErrorCode.PREFIX_BROKEN)
         if name == "RAG":
-            raise MenagerieError(ErrorCode.SOURCE_OFF)
-        if name == "SESSION":
+            sources = tuple(place for one in value.split("|") if (place := one.strip()))
+        elif name == "SESSION":
             session = _session_id(value)
         elif value.strip():
             given.append(Given("context" if name == "CONTEXT" else "content", value))
@@ -49,9 +54,10 @@ def parse(frame: str) -> Frame:
         rest = after.lstrip()
     if _is_broken_prefix(rest):
         raise MenagerieError(ErrorCode.PREFIX_BROKEN)
-    if _ADDRESS.match(rest):
-        raise MenagerieError(ErrorCode.SOURCE_OFF)
-    return Frame(rest, session, tuple(given))
+    address = _ADDRESS.match(rest)
+    if address is not None:
+        rest = rest[address.end() :].lstrip()
+    return Frame(rest, session, tuple(given), address[0].strip() if address else "", sources)
 
 
 def _session_id(value: str) -> str:

@@ -13,13 +13,17 @@ from typing import Final
 
 import msgspec
 
+from menagerie.core.languages import parse_language
 from menagerie.core.marks import without_marks
 from menagerie.core.messages import Message, Role
+from menagerie.grounding.document import Passage
 from menagerie.grounding.given import Given
+from menagerie.grounding.grounder import Grounded
 from menagerie.locales import Language, text
 
 _STALE: Final = timedelta(hours=1)
 _QUOTES: Final = re.compile('"{3,}')
+_CLOSING: Final = re.compile(r'^"{3,}$', re.MULTILINE)
 
 
 def system_prompt(imperative: str, stuffing: str, now: datetime, language: Language) -> str:
@@ -36,11 +40,29 @@ def user_message(
 ) -> str:
     """The person's message. What they hand over comes first, marked as material that gives no orders; a
     conversation that was left for over an hour is told the time again."""
-    parts = [text(f"prompt.given.{one.kind}", language, text=_fenced(_material(one))) for one in given]
+    parts = [text(f"prompt.given.{one.kind}", language, text=_fenced(one.text)) for one in given]
     if last_at is not None and now - last_at > _STALE:
         parts.append(text("prompt.resumed", language, now=spoken_time(now, language)))
     parts.append(prompt)
     return "\n\n".join(parts)
+
+
+def sources_message(grounded: Grounded, language: Language, first: int, *, strict: bool) -> str:
+    """What was found for the prompt, each passage with its number, marked as material that gives no orders; or that
+    nothing was found."""
+    if not grounded.passages:
+        return text("prompt.nothing_found", language) if grounded.looked else ""
+    passages = "\n\n".join(
+        _numbered(number, passage, language) for number, passage in enumerate(grounded.passages, first)
+    )
+    key = "prompt.sources_strict" if strict else "prompt.sources"
+    return text(key, language, text=_fenced(passages), example=f"[{first}]")
+
+
+def asked_in(content: str) -> str:
+    """What a person asked, of a message that also holds what they handed over: what follows the last mark."""
+    *_, asked = _CLOSING.split(content)
+    return asked.strip()
 
 
 def with_schema(content: str, schema: object, window: int, language: Language) -> str:
@@ -138,9 +160,13 @@ def _told(message: Message, language: Language) -> Message:
     return Message(role, said, message.tokens, images=message.images)
 
 
-def _material(given: Given) -> str:
-    """What is handed over, all of it in the words of those who made it: a page with its title and address."""
-    return "\n".join(part for part in (given.title, given.address, given.text) if part)
+def _numbered(number: int, passage: Passage, language: Language) -> str:
+    page = text("prompt.page", language, page=passage.page) if passage.page else ""
+    quoted = parse_language(passage.language)
+    foreign = text("prompt.foreign", language) if quoted and quoted != language else ""
+    about = ", ".join(part for part in (passage.title, passage.heading, page, foreign) if part)
+    where = f"{about} ({passage.address})" if about and passage.address else about or passage.address
+    return f"[{number}] {where}\n{passage.text}"
 
 
 def _fenced(material: str) -> str:

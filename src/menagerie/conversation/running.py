@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -12,12 +12,18 @@ import structlog
 
 from menagerie import __version__
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.events import AnyEvent, Citation, Notice, Token
 from menagerie.core.identity import User
 from menagerie.core.messages import Message, ToolCall
-from menagerie.core.provenance import ModelFacts, Provenance, SourceFacts, Timings
+from menagerie.core.probabilities import TokenLogprob
+from menagerie.core.provenance import CitationFacts, ModelFacts, Provenance, SourceFacts, Timings
 from menagerie.engines.chat import Chunk, Usage
+from menagerie.grounding.citing import Cited, Citing
+from menagerie.grounding.document import Passage
 from menagerie.grounding.given import Given
-from menagerie.locales import Language
+from menagerie.grounding.grounder import Grounded
+from menagerie.grounding.selection import FEWEST, selected
+from menagerie.locales import Language, text
 from menagerie.personas.persona import Persona
 from menagerie.personas.resolve import Resolution
 from menagerie.store.turns import Conversation, Outcome
@@ -87,6 +93,11 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     charge: Callable[[int], object] = _free
     """Told once, when the turn is over, however it ended, how many tokens it took."""
 
+    @property
+    def names_sources(self) -> bool:
+        """Whether the person said where the answer is to come from."""
+        return bool(self.address or self.documents or self.sources)
+
 
 class RunningTurn:
     """What is known of a running turn; filled in as it goes."""
@@ -98,6 +109,7 @@ class RunningTurn:
         self.clock = clock
         self.conversation: Conversation | None = None
         self.user = request.last or Message("user", request.prompt)
+        self.plain_user = self.user.content
         self.answer: list[str] = []
         self.calls: tuple[ToolCall, ...] = ()
         self.usage = Usage()
@@ -107,10 +119,22 @@ class RunningTurn:
         self.queued_ms = 0.0
         self.first_token_ms = 0.0
         self.account: Account | None = None
+        self.grounded = Grounded()
+        self.grounding_ms = 0.0
+        self.citing: Citing | None = None
+        self.refusal = ""
+        self.held: tuple[Passage, ...] = ()
+        self.stuffed = False
+        self.asked_tokens = 0
         self.persona: Persona | None = None
         self.resolution: Resolution | None = None
         self.chunks: AsyncGenerator[Chunk, None] = _nothing()
         self._retries_left = _RETRIES
+
+    @property
+    def first_number(self) -> int:
+        """The number of the first passage that was found: what was given is numbered before."""
+        return len(self.request.given) + 1
 
     @property
     def session(self) -> str:
@@ -121,7 +145,51 @@ class RunningTurn:
         """Tokens read and written. Of an answer that was broken off the engine tells nothing: then it is what was
         sent, and one for each piece that came."""
         pieces = max(len(self.answer), self.account.written if self.account else 0)
-        return (self.usage.prompt or self.sent_tokens) + (self.usage.answer or pieces)
+        answered = (self.usage.prompt or self.sent_tokens) + (self.usage.answer or pieces)
+        return answered + self.asked_tokens
+
+    def shorten_found(self) -> bool:
+        """Rest on half of what was found; False where so little is left that it is not to blame."""
+        size = sum(len(one.text) for one in self.grounded.passages) // 2
+        if size < FEWEST:
+            return False
+        passages = selected(self.grounded.passages, size).passages
+        self.grounded = msgspec.structs.replace(self.grounded, passages=passages)
+        return True
+
+    def ask(self, prompt: str) -> None:
+        """Let the prompt be this one: the person gave none."""
+        self.request = msgspec.structs.replace(self.request, prompt=prompt)
+        self.user = Message("user", prompt)
+
+    def tell(self, piece: str, logprobs: tuple[TokenLogprob, ...] = ()) -> list[AnyEvent]:
+        """The next piece of the answer, with its citations checked and those that it lacks, as events."""
+        if self.citing is None:
+            self.answer.append(piece)
+            return [Token(piece, logprobs)]
+        known = len(self.citing.cited)
+        told = self.citing.feed(piece)
+        return self._told(told, self.citing.cited[known:])
+
+    def closing(self) -> list[AnyEvent]:
+        """What is to be told when the engine has written all."""
+        if self.citing is None:
+            return []
+        known = len(self.citing.cited)
+        told = self.citing.end()
+        events = self._told(told, self.citing.cited[known:])
+        if any(one.verdict == "unsupported" for one in self.citing.cited):
+            code = "citations_unsupported"
+            events.append(Notice(code, text(f"notice.{code}", self.request.language)))
+        return events
+
+    def _told(self, told: str, cited: Sequence[Cited]) -> list[AnyEvent]:
+        events: list[AnyEvent] = []
+        if told:
+            self.answer.append(told)
+            events.append(Token(told))
+        events += [Citation(one.number, one.start, one.end, one.verdict, one.by) for one in cited]
+        return events
 
     def note_failure(self, failure: MenagerieError) -> None:
         """Raise it, unless the turn may be tried again: nothing was sent yet, and the engine was lost."""
@@ -137,7 +205,10 @@ class RunningTurn:
 
     @property
     def measured_user(self) -> Message:
-        """The person's message, its length corrected so that the conversation's is what the engine counted."""
+        """The person's message as the conversation keeps it, its length corrected so that the conversation's is what
+        the engine counted. What a persona looked up by itself is not kept: for what follows, it looks again."""
+        if self.grounded.looked and not self.request.names_sources:
+            return msgspec.structs.replace(self.user, content=self.plain_user, tokens=None)
         asked_once = self.request.tools is None and (self.account is None or self.account.attempts == 1)
         if not self.usage.prompt or self.user.tokens is None or not asked_once:
             return self.user
@@ -168,17 +239,41 @@ class RunningTurn:
             cached_tokens=self.usage.cached,
             answer_tokens=self.usage.answer,
             dropped_messages=self.dropped,
-            sources=tuple(
-                SourceFacts(number, one.kind, one.title, one.address, len(one.text))
-                for number, one in enumerate(request.given, 1)
+            sources=self._sources(),
+            citations=tuple(
+                CitationFacts(one.number, one.start, one.end, one.verdict, one.by)
+                for one in (self.citing.cited if self.citing else ())
             ),
             timings=Timings(
+                grounding_ms=round(self.grounding_ms, 1),
                 queued_ms=round(self.queued_ms, 1),
                 first_token_ms=round(self.first_token_ms, 1),
                 total_ms=round(total_ms, 1),
             ),
             schema=account.facts(compiled) if compiled and account else None,
         )
+
+    def _sources(self) -> tuple[SourceFacts, ...]:
+        given = [
+            SourceFacts(number, one.kind, characters=len(one.text))
+            for number, one in enumerate(self.request.given, 1)
+        ]
+        found = [
+            SourceFacts(
+                number=number,
+                kind=one.kind,
+                title=one.title,
+                address=one.address,
+                characters=len(one.text),
+                heading=one.heading,
+                page=one.page,
+                language=one.language,
+                read=one.read.isoformat() if one.read else "",
+                passage=one.text,
+            )
+            for number, one in enumerate(self.grounded.passages, self.first_number)
+        ]
+        return (*given, *found)
 
 
 async def _nothing() -> AsyncGenerator[Chunk, None]:

@@ -20,16 +20,16 @@ import msgspec
 import structlog
 
 from menagerie.conversation.asking import answer_of, fitted_to
+from menagerie.conversation.material import Material, citing_of
 from menagerie.conversation.prompt import system_prompt
 from menagerie.conversation.running import RunningTurn, TurnRequest
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.core.events import Accepted, AnyEvent, Called, Done, Failed, Notice, Queued, Source, Token
+from menagerie.core.events import Accepted, AnyEvent, Called, Done, Failed, Notice, Queued, Token
 from menagerie.core.provenance import Provenance
 from menagerie.engines.chat import Chunk
 from menagerie.engines.lease import Lease
 from menagerie.engines.residency import Engines
-from menagerie.grounding.given import Given
-from menagerie.grounding.reader import Reader
+from menagerie.grounding.grounder import Grounder
 from menagerie.locales import Language, text
 from menagerie.models.wish import DEFAULT_MODEL
 from menagerie.personas.persona import Persona
@@ -45,8 +45,6 @@ _TOLD_EVERY_S: Final = 5.0
 _TOLD_AGAIN_S: Final = 0.5
 """… and at most that often."""
 _LONGEST_STUFFING: Final = 200_000
-_PAGE_SHARE: Final = 2
-"""Characters of a page for each token of the window, at most: about half of it."""
 
 
 class Turns:
@@ -58,14 +56,14 @@ class Turns:
         resolver: Resolver,
         engines: Engines,
         store: Store,
-        pages: Reader,
+        grounder: Grounder,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self._settings = settings
         self._resolver = resolver
         self._engines = engines
         self._store = store
-        self._pages = pages
+        self._material = Material(grounder, resolver, engines)
         zone = ZoneInfo(settings.timezone)
         self._clock = asyncio.get_running_loop().time
         self._now = now or functools.partial(datetime.now, zone)
@@ -89,18 +87,10 @@ class Turns:
         try:
             for event in await self._begin(turn):
                 yield event
-            while not turn.finish:
-                try:
-                    async with contextlib.AsyncExitStack() as held:
-                        async with contextlib.aclosing(self._admitted(turn, held)) as steps:
-                            async for event in steps:
-                                yield event
-                        async for chunk in turn.chunks:
-                            for event in self._take(turn, chunk):
-                                yield event
-                        turn.check_ended()
-                except MenagerieError as failure:
-                    turn.note_failure(failure)
+            for stage in (self._grounded, self._answered):
+                async with contextlib.aclosing(stage(turn)) as steps:
+                    async for event in steps:
+                        yield event
             conclusion = await self._conclude(turn)
             ended = True
             for event in conclusion:
@@ -144,20 +134,14 @@ class Turns:
         if self._stopping:
             raise MenagerieError(ErrorCode.STOPPING, retry_after=5.0)
         turn.persona = persona = await self._resolver.persona(request.persona)
-        if not request.prompt.strip() and request.last is None:
+        if not request.prompt.strip() and request.last is None and not request.address:
             raise MenagerieError(ErrorCode.PROMPT_EMPTY)
         turn.resolution = resolution = await self._resolver.resolve(persona)
         if not resolution.sees and any(one.images for one in (*request.history, turn.user)):
             raise MenagerieError(ErrorCode.IMAGE_UNSUPPORTED, model=resolution.facts.name)
-        if request.address:
-            most = min(persona.rag_length, _PAGE_SHARE * resolution.window)
-            if not most:
-                raise MenagerieError(ErrorCode.SOURCE_OFF)
-            read = await self._pages.read(request.address, request.user.share, most=most)
-            page = Given(
-                "page", read.text, title=read.title, address=read.address, characters=read.characters
-            )
-            turn.request = request = msgspec.structs.replace(request, given=(*request.given, page))
+        if not request.prompt.strip() and request.address:
+            turn.ask(text("prompt.address_alone", request.language))
+        self._material.check(turn)
         await self._accept(turn, persona, resolution)
         events: list[AnyEvent] = [Accepted(turn.id, turn.session, persona.name)]
         if resolution.wanted:
@@ -165,11 +149,35 @@ class Turns:
             events.append(_notice("notice.model_substituted", request.language, wanted=wanted, model=model))
         if request.language == "fr" and resolution.facts.source == DEFAULT_MODEL.label:
             events.append(_notice("notice.model_mainly_english", request.language))
-        for number, one in enumerate(request.given, 1):
-            events.append(Source(number, one.kind, one.title, one.address, one.text[:500]))
-            if one.characters:
-                events.append(_notice("notice.source_cut", request.language, count=len(one.text)))
         return events
+
+    async def _grounded(self, turn: RunningTurn) -> AsyncGenerator[AnyEvent, None]:
+        """Find what the answer is to rest on. A strict persona that finds nothing ends the turn with that."""
+        async with contextlib.aclosing(self._material.ground(turn)) as steps:
+            async for event in steps:
+                yield event
+        turn.grounding_ms = self._elapsed_ms(turn)
+        if turn.refusal:
+            turn.answer.append(turn.refusal)
+            turn.finish = "stop"
+            yield Token(turn.refusal)
+
+    async def _answered(self, turn: RunningTurn) -> AsyncGenerator[AnyEvent, None]:
+        """The answer, up to its end; begun again once, where the engine was lost before anything was told."""
+        while not turn.finish:
+            try:
+                async with contextlib.AsyncExitStack() as held:
+                    async with contextlib.aclosing(self._admitted(turn, held)) as steps:
+                        async for event in steps:
+                            yield event
+                    async for chunk in turn.chunks:
+                        for event in self._take(turn, chunk):
+                            yield event
+                    turn.check_ended()
+                    for event in turn.closing():
+                        yield event
+            except MenagerieError as failure:
+                turn.note_failure(failure)
 
     async def _conclude(self, turn: RunningTurn) -> list[AnyEvent]:
         """Store the end of a complete answer: what is to be told of that."""
@@ -219,11 +227,16 @@ class Turns:
             async for event in waiting:
                 yield event
         engine = lease.engine
+        found = turn.grounded
         fitted = await fitted_to(turn, engine, resolution.window, self._answer_tokens(turn))
+        if turn.grounded is not found:
+            count = sum(len(passage.text) for passage in turn.grounded.passages)
+            yield _notice("notice.source_cut", language, count=count)
         lease.adjust(fitted.tokens + fitted.answer_tokens)
         if fitted.dropped and not turn.dropped:
             yield _notice("notice.history_dropped", language, count=fitted.dropped)
         turn.dropped, turn.sent_tokens = fitted.dropped, fitted.tokens
+        turn.citing = citing_of(turn)
         chunks = answer_of(turn, engine, fitted, turn.clock + self._settings.turn_timeout)
         turn.chunks = await held.enter_async_context(contextlib.aclosing(chunks))
 
@@ -251,9 +264,8 @@ class Turns:
             len(message.content.encode("utf-8", "replace")) + 16 if message.tokens is None else message.tokens
             for message in (*turn.conversation.messages, *request.history)
         )
-        asked = (
-            sum(len(one.text) for one in request.given) + len(turn.user.content) + len(request.instructions)
-        )
+        material = [one.text for one in request.given] + [one.text for one in turn.grounded.passages]
+        asked = sum(len(one) + 100 for one in material) + len(turn.user.content) + len(request.instructions)
         return min(window, known + 4 * asked + 256 + self._answer_tokens(turn))
 
     def _answer_tokens(self, turn: RunningTurn) -> int:
@@ -265,8 +277,7 @@ class Turns:
         if not turn.first_token_ms and (chunk.text or chunk.calls):
             turn.first_token_ms = self._elapsed_ms(turn)
         if chunk.text:
-            turn.answer.append(chunk.text)
-            return (Token(chunk.text, chunk.logprobs),)
+            return turn.tell(chunk.text, chunk.logprobs)
         turn.calls += chunk.calls
         return [Called(call.id, call.name, call.arguments) for call in chunk.calls]
 

@@ -1,7 +1,7 @@
 """The one union of events that a turn is made of. Every interface only encodes these.
 
-A turn is `Accepted`, then any of `Queued`, `Notice`, `Source`, `Token`, `Called`, then exactly one `Done` or `Failed`.
-A turn that is refused before it is recorded is a single `Failed`.
+A turn is `Accepted`, then any of `Queued`, `Notice`, `Source`, `Token`, `Citation`, `Called`, then exactly one `Done`
+or `Failed`. A turn that is refused before it is recorded is a single `Failed`.
 """
 
 from __future__ import annotations
@@ -39,13 +39,28 @@ class Notice(Event, frozen=True):
 
 
 class Source(Event, frozen=True, omit_defaults=True):
-    """Something the answer may rest on."""
+    """A passage that the answer may rest on, and cites by its `number`; `read` is when it was read (ISO 8601)."""
 
     number: int
     kind: str
     title: str = ""
     address: str = ""
     passage: str = ""
+    heading: str = ""
+    page: int = 0
+    language: str = ""
+    read: str = ""
+
+
+class Citation(Event, frozen=True, omit_defaults=True):
+    """The answer cites source `number` for its text from `start` to `end` (characters from its beginning): whether that
+    source supports it (`supported`, `unsupported`, `unknown`), and who put the citation there (`model`, `service`)."""
+
+    number: int
+    start: int
+    end: int
+    verdict: str
+    by: str = "model"
 
 
 class Token(Event, frozen=True, omit_defaults=True):
@@ -82,4 +97,4 @@ class Failed(Event, frozen=True, omit_defaults=True):
     retry_after: float | None = None
 
 
-AnyEvent = Accepted | Queued | Notice | Source | Token | Called | Done | Failed
+AnyEvent = Accepted | Queued | Notice | Source | Token | Citation | Called | Done | Failed

@@ -20,18 +20,35 @@ class ModelFacts(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SourceFacts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an answer rests on: pasted text, a page, a document."""
+    """What an answer rests on: pasted text, or a passage of a page or of a document, which is kept word for word."""
 
     number: int
     kind: str
     title: str = ""
     address: str = ""
     characters: int = 0
+    heading: str = ""
+    page: int = 0
+    language: str = ""
+    read: str = ""
+    passage: str = ""
+
+
+class CitationFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the answer cites for its text from `start` to `end`. See the event `Citation`."""
+
+    number: int
+    start: int
+    end: int
+    verdict: str
+    by: str = "model"
 
 
 class Timings(msgspec.Struct, frozen=True, omit_defaults=True):
     """Milliseconds since the turn was accepted."""
 
+    grounding_ms: float = 0.0
+    """That finding and reading sources took."""
     queued_ms: float = 0.0
     first_token_ms: float = 0.0
     total_ms: float = 0.0
@@ -75,6 +92,7 @@ class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
     dropped_messages: int = 0
     """Older messages that no longer fitted into the context window."""
     sources: tuple[SourceFacts, ...] = ()
+    citations: tuple[CitationFacts, ...] = ()
     timings: Timings = Timings()
     schema: SchemaFacts | None = None
     """For structured answers."""

@@ -13,7 +13,7 @@ import msgspec
 
 from menagerie.core.languages import OTHER
 from menagerie.core.messages import Message
-from menagerie.grounding.analysis import folded_text, words_of
+from menagerie.grounding.analysis import folded_text, language_of_text, words_of
 from menagerie.grounding.source import Option
 from menagerie.locales import LANGUAGES, Language, text
 
@@ -23,16 +23,18 @@ Ask = Callable[[Sequence[Message], object], Awaitable[Mapping[str, Any] | None]]
 LONGEST_QUESTION: Final = 400
 LONGEST_TERMS: Final = 120
 _MOST_SHOWN: Final = 2_000
+_FEWEST_WORDS: Final = 3
+"""Words up to which a question in the middle of a conversation is taken to need what was said before."""
 _LAST_MESSAGES: Final = 4
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What is to be looked for: `places` of those that were offered, none where nothing is to be looked up."""
+    """What is to be looked for, in which language; `chosen` is one of the places that were offered, or nothing."""
 
     question: str
     terms: str
     language: Language
-    places: tuple[str, ...]
+    chosen: str = ""
 
 
 async def decide(
@@ -40,27 +42,26 @@ async def decide(
     prompt: str,
     history: Sequence[Message],
     language: Language,
-    *,
     options: Sequence[Option] = (),
-    must: bool = False,
 ) -> Decision:
-    """What to look up for `prompt`, said after `history`. With `options` the model chooses among those, or none of them;
-    `must`: all of them are looked at, whatever it says."""
-    asked = _question(prompt, history, language, () if must else options)
-    answer = await ask(asked, _schema(options, must=must)) or {}
+    """What to look up for `prompt`, said after `history`; at one of `options`, or at none of them."""
+    answer = await ask(_question(prompt, history, language, options), _schema(options)) or {}
     said = " ".join([prompt, *(message.content for message in history[-_LAST_MESSAGES:])])
-    plain = plain_question(prompt, history, language)
-    question = _believed(answer.get("question"), said, language) or plain
+    question = _believed(answer.get("question"), said, language) or plain_question(prompt, history, language)
     terms = _believed(answer.get("terms"), f"{said} {question}", language) or terms_of(question, language)
-    wanted = answer.get("language")
-    every = tuple(option.where for option in options)
-    chosen = answer.get("look_up")
+    chosen = next((one.where for one in options if one.where == answer.get("look_up")), "")
     return Decision(
         question=question[:LONGEST_QUESTION],
         terms=terms[:LONGEST_TERMS],
-        language=wanted if wanted in LANGUAGES else language,
-        places=every if must or not answer else tuple(where for where in every if where == chosen),
+        language=_language(answer.get("language"), f"{question} {terms}", language),
+        chosen=chosen,
     )
+
+
+def undecided(prompt: str, history: Sequence[Message], language: Language) -> Decision:
+    """What to look up without asking a model."""
+    question = plain_question(prompt, history, language)
+    return Decision(question[:LONGEST_QUESTION], terms_of(question, language), language)
 
 
 def plain_question(prompt: str, history: Sequence[Message], language: Language) -> str:
@@ -76,9 +77,6 @@ def terms_of(question: str, language: Language) -> str:
     """The words of a question that a search engine wants, as the person wrote them."""
     kept = [word for word in question.split() if words_of(word, language)]
     return " ".join(kept)[:LONGEST_TERMS].strip(" ?!.,;:«»\"'")
-
-
-_FEWEST_WORDS: Final = 3
 
 
 def _question(
@@ -99,13 +97,13 @@ def _question(
     return [Message("user", "\n\n".join(part for part in parts if part))]
 
 
-def _schema(options: Sequence[Option], *, must: bool) -> object:
+def _schema(options: Sequence[Option]) -> object:
     properties: dict[str, object] = {
         "question": {"type": "string", "minLength": 1, "maxLength": LONGEST_QUESTION},
         "terms": {"type": "string", "minLength": 1, "maxLength": LONGEST_TERMS},
         "language": {"enum": list(LANGUAGES)},
     }
-    if options and not must:
+    if options:
         properties["look_up"] = {"enum": [*(option.where for option in options), None]}
     return {
         "type": "object",
@@ -113,6 +111,12 @@ def _schema(options: Sequence[Option], *, must: bool) -> object:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def _language(wanted: object, written: str, language: Language) -> Language:
+    """The other language only where what is to be looked for is written in it."""
+    other = OTHER[language]
+    return other if wanted == other and language_of_text(written) == other else language
 
 
 def _believed(written: object, said: str, language: Language) -> str:

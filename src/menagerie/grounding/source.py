@@ -38,6 +38,8 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True):
     user: User
     where: tuple[str, ...] = ()
     """The places of this source that are wanted, as `Source.serves` knows them; several are searched together."""
+    persona: str = ""
+    """Which persona asks."""
     most: int = 8
     """Candidates, or passages."""
 

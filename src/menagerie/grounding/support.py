@@ -48,9 +48,7 @@ class Evidence:
             frozenset(words_of(f"{one.title} {one.heading} {one.text}", self.language(number)))
             for number, one in enumerate(self._passages)
         )
-        self._numbers = tuple(
-            numbers_of(f"{one.title} {one.heading} {one.text}") for one in self._passages
-        )
+        self._numbers = tuple(numbers_of(f"{one.title} {one.heading} {one.text}") for one in self._passages)
 
     def __len__(self) -> int:
         return len(self._passages)

@@ -16,8 +16,11 @@ EVENTS: Final = "menagerie.events.v1"
 """The subprotocol whose frames are JSON events."""
 
 _END: Final = "<END"
-_TOLD_IN_PLAIN: Final = frozenset({"history_dropped", "answer_cut"})
-"""Notices that change what an answer means; the others are for pages."""
+_TOLD_IN_PLAIN: Final = frozenset(
+    {"history_dropped", "answer_cut", "searching", "relevant", "irrelevant", "nothing_found", "source_failed"}
+    | {"citations_unsupported"}
+)
+"""Notices that change what an answer means, or tell what takes so long; the others are for pages."""
 
 
 class Cancel(msgspec.Struct, frozen=True):
@@ -87,13 +90,18 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
     prompt: str | None = None
     session: str | None = None
     given: list[_GivenText] = []
+    address: str = ""
+    sources: list[str] = []
+    documents: list[str] = []
     cancel: bool = False
 
 
 class EventsCodec:
     """`menagerie.events.v1`: JSON both ways, one event a frame.
 
-    In: `{"prompt": …, "session": id, "given": [{"kind": "context"|"content", "text": …}]}` or `{"cancel": true}`.
+    In: `{"prompt": …, "session": id, "given": [{"kind": "context"|"content", "text": …}], "address": "https://…",
+    "sources": ["canada.ca", "wikipedia.org", "facts:name", "feeds"], "documents": [id of a file]}` or
+    `{"cancel": true}`.
     Without `session` the socket's conversation goes on; an empty one begins another.
     """
 
@@ -112,7 +120,14 @@ class EventsCodec:
         if request.prompt is None:
             raise MenagerieError(ErrorCode.FRAME_INVALID)
         given = tuple(Given(one.kind, one.text) for one in request.given if one.text.strip())
-        return Frame(request.prompt, request.session, given)
+        return Frame(
+            request.prompt,
+            request.session,
+            given,
+            request.address.strip(),
+            tuple(request.sources),
+            tuple(request.documents),
+        )
 
     def token(self, text: str) -> Sequence[str]:
         """The event `token`."""

@@ -178,6 +178,9 @@ class _Connection:
             channel="socket",
             session=session,
             given=frame.given,
+            address=frame.address,
+            sources=frame.sources,
+            documents=frame.documents,
         )
         async with contextlib.aclosing(self._services.turns.run(request)) as events:
             async for event in events:
