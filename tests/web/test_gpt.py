@@ -26,6 +26,14 @@ async def test_a_prompt_in_the_address_is_answered_with_the_whole_text(tmp_path:
     assert (asked.persona, asked.prompt, asked.session, asked.channel) == ("otter", "Hé ?", None, "gpt")
 
 
+async def test_places_to_look_in_reach_the_turn(tmp_path: Path) -> None:
+    given = parts(tmp_path)
+    fields = {"prompt": "Hi", "sources": "wikipedia.org| canada.ca |"}
+    async with serving(given) as client, client.get("/gpt/otter", params=fields):
+        pass
+    assert given.turns.requests[0].sources == ("wikipedia.org", "canada.ca")
+
+
 @pytest.mark.parametrize("multipart", [False, True])
 async def test_a_prompt_in_a_form_is_answered(tmp_path: Path, multipart: bool) -> None:
     given = parts(tmp_path)

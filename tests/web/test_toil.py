@@ -67,6 +67,22 @@ async def test_an_address_in_the_place_of_text_is_that_of_a_page(tmp_path: Path,
     assert [(one.address, one.given) for one in given.turns.requests] == [(text.strip(), ())]
 
 
+async def test_places_to_look_in_reach_the_turn(tmp_path: Path) -> None:
+    given = parts(tmp_path)
+    work = {"prompt": "Work", "sources": [" canada.ca", "facts:hr", "canada.ca", ""]}
+    async with serving(given) as client, client.post("/toil/otter", json=work):
+        pass
+    assert given.turns.requests[0].sources == ("canada.ca", "facts:hr")
+
+
+@pytest.mark.parametrize(
+    "sources", ["canada.ca", [1], ["a.ca"] * 9 + [f"{n}.ca" for n in range(9)], ["a" * 254]]
+)
+async def test_what_is_no_list_of_places_is_refused(tmp_path: Path, sources: object) -> None:
+    async with serving(parts(tmp_path)) as client:
+        assert await _status(client, {"prompt": "Work", "sources": sources}) == 400
+
+
 async def test_text_with_an_address_in_it_is_text(tmp_path: Path) -> None:
     given = parts(tmp_path)
     work = {"prompt": "Work", "text": "https://example.org/page says otherwise"}

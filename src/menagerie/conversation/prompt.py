@@ -26,11 +26,14 @@ _QUOTES: Final = re.compile('"{3,}')
 _CLOSING: Final = re.compile(r'^"{3,}$', re.MULTILINE)
 
 
-def system_prompt(imperative: str, stuffing: str, now: datetime, language: Language) -> str:
-    """The system prompt of a conversation that begins `now` (aware, in the configured zone)."""
+def system_prompt(imperative: str, stuffing: str, now: datetime, language: Language, user: str = "") -> str:
+    """The system prompt of a conversation that begins `now` (aware, in the configured zone), with the
+    name of the `user` where the persona is told who asks."""
     parts = [imperative.strip()]
     if stuffing:
         parts.append(text("prompt.stuffing", language, text=stuffing.strip()))
+    if user:
+        parts.append(text("prompt.user", language, name=without_marks(" ".join(user.split()))))
     parts.append(text("prompt.now", language, now=spoken_time(now, language)))
     return "\n\n".join(part for part in parts if part)
 

@@ -193,7 +193,8 @@ class Turns:
         if request.session is None and not request.bypass and not request.raw:
             stuffing = await self._stuffing(persona, request.language)
             imperative = persona.text("imperative", request.language)
-            system = system_prompt(imperative, stuffing, turn.started, request.language)
+            name = request.user.names[0] if persona.tell_user and request.user.names else ""
+            system = system_prompt(imperative, stuffing, turn.started, request.language, name)
         turn.conversation = await self._store.turns.accept(
             TurnStart(
                 turn=turn.id,

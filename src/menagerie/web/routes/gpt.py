@@ -16,6 +16,7 @@ from menagerie.web.errors import failed
 from menagerie.web.fields import MULTIPART, URLENCODED, form_fields, one, query_fields
 from menagerie.web.keys import caller_of
 from menagerie.web.language import language_of
+from menagerie.web.places import BY_BAR, places_in
 from menagerie.web.priority import PARAMETER, is_batch
 from menagerie.web.services import services_of
 from menagerie.web.streaming import ClientGoneError, while_connected
@@ -29,6 +30,7 @@ _CLIENT_GONE: Final = 499
 
 _FIELDS: Final[dict[str, Any]] = {
     "prompt": {"type": "string", "description": "What to ask."},
+    "sources": BY_BAR,
     "session": {
         "type": "string",
         "description": f"A conversation to go on with; empty to begin one. Its id comes back in `{SESSION_HEADER}`.",
@@ -85,6 +87,7 @@ async def _answer(persona: str, request: Request, fields: list[tuple[str, str]])
     turn = TurnRequest(
         persona=name,
         prompt=prompt,
+        sources=places_in(one(fields, "sources")),
         user=caller.user,
         language=language,
         session=session or None,

@@ -23,6 +23,7 @@ from menagerie.grounding.given import Given
 from menagerie.web.errors import InvalidRequestError, failed, request_id, shown
 from menagerie.web.keys import caller_of
 from menagerie.web.language import language_of
+from menagerie.web.places import SOURCES, places_of
 from menagerie.web.priority import PARAMETER, is_batch
 from menagerie.web.routes.gpt import SESSION_HEADER
 from menagerie.web.services import Services, services_of
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("menagerie.web")
 
 CHANNEL: Final = "toil"
-FIELDS: Final = ("prompt", "schema", "session", "text")
+FIELDS: Final = ("prompt", "schema", "session", "sources", "text")
 
 _ADDRESS: Final = re.compile(r"https?://\S+", re.IGNORECASE)
 _JSON: Final = re.compile(r"application/(?:[\w.-]+\+)?json", re.IGNORECASE)
@@ -59,6 +60,7 @@ _OPENAPI: Final[dict[str, Any]] = {
                             "type": "string",
                             "description": "Text to work on, or the http(s) address of a page.",
                         },
+                        "sources": SOURCES,
                         "session": {
                             "type": "string",
                             "description": "A conversation to go on with; empty to begin one. "
@@ -102,6 +104,7 @@ async def toil(persona: str, request: Request) -> Response:
         session=session or None,
         given=(Given(kind="text", text=text),) if text and text.strip() and not address else (),
         address=address,
+        sources=places_of(work.get("sources")),
         compiled=await _compiled(work.get("schema")),
         channel=CHANNEL,
         charge=partial(services.rates.charge, caller.key),
