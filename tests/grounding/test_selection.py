@@ -28,9 +28,14 @@ def test_the_last_passage_is_cut_between_words_where_enough_of_it_fits() -> None
     assert len(selected([passage("x" * 100), passage("y" * 500)], 150).passages) == 1
 
 
-def test_a_document_that_fits_is_taken_whole_and_in_order() -> None:
-    whole = [passage("first"), passage("second", 0.9)]
-    assert answering(whole[::-1], whole, 100).passages == tuple(whole)
+def test_a_document_that_fits_is_taken_whole_what_answers_first() -> None:
+    first, second, third = passage("first"), passage("second", 0.1), passage("third", 0.9)
+    whole = [first, msgspec.structs.replace(second, score=0.0), msgspec.structs.replace(third, score=0.0)]
+    assert [one.text for one in answering([third, second, first], whole, 100).passages] == [
+        "third",
+        "first",
+        "second",
+    ]
 
 
 def test_of_a_long_document_what_answers_is_taken_else_its_beginning() -> None:

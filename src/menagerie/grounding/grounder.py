@@ -22,11 +22,11 @@ from menagerie.embeddings.service import Embeddings
 from menagerie.grounding.chunking import passages_of
 from menagerie.grounding.deciding import Ask, decide, plain_question, undecided
 from menagerie.grounding.document import Document, Passage
-from menagerie.grounding.judging import DOUBTED, FOUND, judged
+from menagerie.grounding.judging import DOUBTED, judged
 from menagerie.grounding.ranking import ranked
 from menagerie.grounding.reader import Reader
 from menagerie.grounding.registry import Sources
-from menagerie.grounding.selection import Selection, answering, selected
+from menagerie.grounding.selection import FOUND, Selection, answering, selected
 from menagerie.grounding.source import Candidate, Lookup, Option, Source
 from menagerie.locales import Language, text
 

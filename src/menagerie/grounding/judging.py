@@ -16,12 +16,11 @@ from menagerie.core.messages import Message
 from menagerie.embeddings.service import Embeddings
 from menagerie.grounding.deciding import Ask
 from menagerie.grounding.document import Passage
+from menagerie.grounding.selection import FOUND
 from menagerie.locales import Language, text
 
 log = structlog.get_logger("menagerie.grounding")
 
-FOUND: Final = 0.3
-"""The score of a passage that answers: half of the question's words, by their weight, are in it."""
 DOUBTED: Final = 0.6
 """The share of `FOUND` from which on a model is asked; below it, nothing of the question is there."""
 _MOST_SHOWN: Final = 1_500

@@ -9,6 +9,8 @@ import msgspec
 
 from menagerie.grounding.document import Passage
 
+FOUND: Final = 0.3
+"""The score of a passage that answers: half of the question's words, by their weight, are in it."""
 FEWEST: Final = 120
 """Characters of a passage that are worth being quoted where the whole of it no longer fits."""
 MOST_PASSAGES: Final = 12
@@ -45,12 +47,12 @@ def selected(passages: Iterable[Passage], most: int) -> Selection:
 
 
 def answering(ranked: Sequence[Passage], in_order: Sequence[Passage], most: int) -> Selection:
-    """Of a document that somebody named: all of it where it fits; else its passages that answer best (`ranked`), and
-    where none has anything to do with the question, such as one for a summary, its beginning."""
-    if sum(len(passage.text) for passage in in_order) <= most:
-        return selected(in_order, most)
-    relevant = [passage for passage in ranked if passage.score > 0]
-    return selected(relevant or in_order, most)
+    """Of a document that somebody named: what answers the question first (`ranked`), then the rest of it as far as there
+    is room; where nothing has to do with the question, such as one for a summary, its beginning."""
+    fits = sum(len(passage.text) for passage in in_order) <= most
+    least = FOUND if fits else 0.0
+    best = [passage for passage in ranked if passage.score > least]
+    return selected([*best, *in_order], most)
 
 
 def _cut(text: str, most: int) -> str:
