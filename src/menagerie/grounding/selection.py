@@ -47,8 +47,8 @@ def selected(passages: Iterable[Passage], most: int) -> Selection:
 
 
 def answering(ranked: Sequence[Passage], in_order: Sequence[Passage], most: int) -> Selection:
-    """Of a document that somebody named: what answers the question first (`ranked`), then the rest of it as far as there
-    is room; where nothing has to do with the question, such as one for a summary, its beginning."""
+    """Of a document that somebody named: what answers the question first (`ranked`), then the rest of it as far as
+    there is room; where nothing has to do with the question, such as one for a summary, its beginning."""
     fits = sum(len(passage.text) for passage in in_order) <= most
     least = FOUND if fits else 0.0
     best = [passage for passage in ranked if passage.score > least]
