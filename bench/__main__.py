@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import batches, drafting, embeddings, measures, processes, residency, structured
+from bench import batches, drafting, embeddings, grounded, measures, processes, residency, structured
 from bench.figure import Figure
 from menagerie.models.catalogue import Catalogue
 from menagerie.models.pull import pull_with_bar
@@ -32,6 +32,7 @@ NAMES = (
     "compile",
     "constrained",
     "batches",
+    "grounded",
 )
 
 
@@ -71,6 +72,7 @@ async def measure(names: list[str], model: Path, repeats: int) -> None:
         "compile": lambda: structured.compiling(repeats),
         "constrained": lambda: structured.constrained(model, repeats),
         "batches": lambda: batches.batches(model, repeats),
+        "grounded": lambda: grounded.grounded(model),
     }
     for name in names:
         print(f"# {name} …", file=sys.stderr, flush=True)
