@@ -91,7 +91,8 @@ class ErrorCode(StrEnum):
 
 
 class MenagerieError(Exception):
-    """A failure that its caller may be told of. `values` fill the placeholders of its text.
+    """A failure that its caller may be told of. `values` fill the placeholders of its text; a `unit` is named by its
+    key, `unit.<unit>`.
 
     `retry_after` is in seconds, and set only where trying again can help.
     """
@@ -106,7 +107,10 @@ class MenagerieError(Exception):
 
     def message(self, language: Language) -> str:
         """The sentence for a person, in their language; it holds nothing of the inside."""
-        return text(f"error.{self.code.value}", language, **self.values)
+        values = {**self.values}
+        if "unit" in values:
+            values["unit"] = text(f"unit.{values['unit']}", language)
+        return text(f"error.{self.code.value}", language, **values)
 
     def __str__(self) -> str:
         details = ", ".join(f"{name}={value!r}" for name, value in self.values.items())

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import unquote
 
+import msgspec
 import structlog
 from aiohttp.abc import AbstractResolver
+from yarl import URL
 
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.grounding.analysis import language_of_text
-from menagerie.grounding.document import Document, Part
-from menagerie.grounding.main_text import find_text
+from menagerie.grounding.document import Document
+from menagerie.grounding.documents import Documents
 from menagerie.net.client import NetworkError, Reason
 from menagerie.net.page import LARGEST, Page, PageClient
 from menagerie.net.sniffing import PageKind
@@ -28,13 +29,16 @@ MOST: Final = 16
 MOST_EACH: Final = 4
 """… and for one user."""
 
-READABLE: Final[frozenset[PageKind]] = frozenset({"html", "text", "json"})
+READABLE: Final[frozenset[PageKind]] = frozenset({"html", "text", "json", "pdf", "zip"})
 """Kinds that are read as documents."""
 LONGEST: Final = 200_000
 """Characters of a document that are read, unless somebody wants more or fewer."""
 
-_PROGRAMS: Final = 2
-"""Programs at a time that look for text."""
+_FILES: Final[frozenset[PageKind]] = frozenset({"pdf", "zip"})
+_TOLD: Final = frozenset(
+    {ErrorCode.DOCUMENT_ENCRYPTED, ErrorCode.DOCUMENT_SCANNED, ErrorCode.DOCUMENT_TOO_LARGE}
+)
+"""What is said of a file at an address as of one that was handed over; of others, that they cannot be read."""
 _BUSY_S: Final = 5.0
 _CODES: Final[dict[Reason, ErrorCode]] = {
     "refused": ErrorCode.SOURCE_REFUSED,
@@ -47,12 +51,12 @@ _CODES: Final[dict[Reason, ErrorCode]] = {
 class Reader:
     """Reads what is at addresses. One for a service, made in its loop; to be closed.
 
-    `resolver` stands in for the machine's own way to resolve names.
+    `resolver` stands in for the machine's own way to resolve names. `documents` reads what is fetched, and files, too.
     """
 
     def __init__(self, settings: Settings, resolver: AbstractResolver | None = None) -> None:
         self._client = PageClient(settings, resolver) if settings.fetch == "on" else None
-        self._programs = asyncio.Semaphore(_PROGRAMS)
+        self.documents = Documents(settings)
         self._reading: Counter[str] = Counter()
 
     async def read(
@@ -68,23 +72,27 @@ class Reader:
         """The document at `address`, cut to `most` characters, for the user with that share.
 
         `kinds`, `authorization` and `crawling` are those of `PageClient.get`. Raises `source.off`, `source.refused`,
-        `source.unreachable`, `source.too_large`, `source.unreadable`, and `queue.full` where too many pages are being
-        read.
+        `source.unreachable`, `source.too_large`, `source.unreadable`, of a file there `document.encrypted`,
+        `document.scanned` and `document.too_large`, and `queue.full` where too many pages are being read.
         """
-        if not most:
+        if not most or self._client is None:
             raise MenagerieError(ErrorCode.SOURCE_OFF)
+        self.documents.prepare()
         page = await self.fetch(address, share, kinds=kinds, authorization=authorization, crawling=crawling)
-        async with self._programs:
-            found = await find_text(page, most)
-        cut = found.characters if found.characters > len(found.text) else 0
-        return Document(
-            title=found.title,
-            address=page.address,
-            parts=(Part(found.text),),
-            language=language_of_text(found.text) or "",
-            characters=cut,
-            read=datetime.now(UTC),
-        )
+        return await self.document(page, most)
+
+    async def document(self, page: Page, most: int = LONGEST) -> Document:
+        """The document that was fetched, cut to `most` characters. Raises as `read` does."""
+        name = unquote(URL(page.address).path).rpartition("/")[2]
+        try:
+            document = await self.documents.read(
+                page.body, kind=page.kind, charset=page.charset, name=name, address=page.address, most=most
+            )
+        except MenagerieError as failure:
+            if page.kind in _FILES and failure.code in _TOLD:
+                raise
+            raise MenagerieError(ErrorCode.SOURCE_UNREADABLE) from failure
+        return msgspec.structs.replace(document, read=datetime.now(UTC))
 
     async def fetch(
         self,
@@ -104,7 +112,8 @@ class Reader:
             )
 
     async def close(self) -> None:
-        """Hang up."""
+        """Hang up, and end the programs that read."""
+        await self.documents.close()
         if self._client is not None:
             await self._client.close()
 
