@@ -31,10 +31,11 @@ from menagerie.engines.measurements import FILE_NAME, Measurements
 from menagerie.engines.orphans import end_orphans
 from menagerie.engines.plan import MIB
 from menagerie.engines.residency import Engines
-from menagerie.grounding.grounder import Grounder, NoUploads
+from menagerie.grounding.grounder import Grounder
 from menagerie.grounding.reader import Reader
 from menagerie.grounding.registry import Sources
 from menagerie.grounding.source import Kit
+from menagerie.grounding.uploads import Uploads
 from menagerie.logs import configure_logging
 from menagerie.models.catalogue import Catalogue
 from menagerie.personas.directory import PersonaDirectory
@@ -42,6 +43,7 @@ from menagerie.personas.load import persona_folders
 from menagerie.personas.resolve import Resolver
 from menagerie.settings import Settings
 from menagerie.store.database import Store
+from menagerie.store.folder import FileFolder
 from menagerie.web import errors
 from menagerie.web.guard import Guard
 from menagerie.web.listener import BoundedHttpProtocol, BoundedWebSocketProtocol
@@ -129,7 +131,8 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         reader = Reader(settings)
         stack.push_async_callback(reader.close)
         sources = Sources.installed(Kit(settings, reader, store, embeddings))
-        grounder = Grounder(sources, reader, NoUploads(), embeddings)
+        uploads = Uploads(store.files, FileFolder(settings.data / "files"), reader.documents)
+        grounder = Grounder(sources, reader, uploads, embeddings)
         turns = Turns(settings, resolver, engines, store, grounder)
         stack.push_async_callback(turns.close)
 
@@ -140,9 +143,19 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
             return slots_of(engines)
 
         kept = timedelta(days=settings.file_days)
-        batches = Batches(store, settings.data, answer, slots, kept=kept)
+        batches = Batches(store, settings.data, answer, slots, kept=kept, folder=uploads.folder)
         services = Services(
-            settings, personas, catalogue, store, engines, turns, resolver, embeddings, figures, batches
+            settings,
+            personas,
+            catalogue,
+            store,
+            engines,
+            turns,
+            resolver,
+            embeddings,
+            figures,
+            batches,
+            uploads,
         )
         for work in (personas.watch(), engines.watch(), _sample(services), _preload(services)):
             stack.push_async_callback(_cancel, asyncio.create_task(work))

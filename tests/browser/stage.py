@@ -197,6 +197,7 @@ class Stage:
             embeddings=cast("Any", None),
             figures=self.figures,
             batches=cast("Any", None),
+            uploads=cast("Any", None),
         )
         errors.install(app)
         for routes in (pages, docs, describe, gpt, toil, platform, socket_routes):

@@ -112,6 +112,7 @@ class Parts:
     engines: Any = None
     embeddings: Any = None
     batches: Any = None
+    uploads: Any = None
     figures: Figures = field(default_factory=Figures)
     body_patience: float = 20.0
     routers: tuple[APIRouter, ...] = ()
@@ -140,6 +141,7 @@ def application(given: Parts) -> FastAPI:
         embeddings=given.embeddings,
         figures=given.figures,
         batches=given.batches,
+        uploads=given.uploads,
     )
     errors.install(app)
     for router in (gpt.router, toil.router, describe.router, health.router, *given.routers):

@@ -186,7 +186,7 @@ def _form(*fields: tuple[str, bytes, str | None]) -> tuple[bytes, dict[str, str]
         ([("purpose", b"batch", None)], 400),
         ([("file", b"{}", "r.jsonl")], 400),
         ([("purpose", b"batch", None), ("file", b"", "r.jsonl")], 400),
-        ([("purpose", b"assistants", None), ("file", b"{}", "r.jsonl")], 400),
+        ([("purpose", b"fine-tune", None), ("file", b"{}", "r.jsonl")], 400),
         ([("purpose", b"batch", None), ("file", b"{}", "a"), ("file", b"{}", "b")], 400),
         ([("purpose", b"batch", None), ("other", b"{}", None)], 400),
         ([("purpose", b"x" * 5000, None), ("file", b"{}", "a")], 400),

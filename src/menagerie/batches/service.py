@@ -47,8 +47,9 @@ class Batches:
         *,
         kept: timedelta,
         patience: Patience | None = None,
+        folder: FileFolder | None = None,
     ) -> None:
-        self.folder = FileFolder(data / "files")
+        self.folder = folder or FileFolder(data / "files")
         self.kept = kept
         """For how long files are kept."""
         self._store = store

@@ -123,7 +123,8 @@ class Guard:
     def _largest_body(self, scope: Scope) -> int:
         """The most bytes of a body. A route that takes a file writes it away as it comes."""
         if scope["method"] == "POST" and scope["path"] == FILES:
-            return max(self._settings.max_file, self._settings.max_body) + _FORM_AROUND
+            settings = self._settings
+            return max(settings.max_file, settings.max_document, settings.max_body) + _FORM_AROUND
         return self._settings.max_body
 
     def _check_length(self, connection: HTTPConnection, largest: int) -> None:

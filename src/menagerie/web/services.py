@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from menagerie.embeddings.service import Embeddings
     from menagerie.engines.figures import Figures
     from menagerie.engines.residency import Engines
+    from menagerie.grounding.uploads import Uploads
     from menagerie.models.catalogue import Catalogue
     from menagerie.personas.directory import PersonaDirectory
     from menagerie.personas.resolve import Resolver
@@ -36,6 +37,7 @@ class Services:
     embeddings: Embeddings
     figures: Figures
     batches: Batches
+    uploads: Uploads
     rates: RateLimits = field(default_factory=RateLimits)
 
 

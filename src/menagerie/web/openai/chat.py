@@ -16,6 +16,7 @@ from menagerie.locales import Language
 from menagerie.web.keys import Caller
 from menagerie.web.openai import options
 from menagerie.web.openai.answer import Answer
+from menagerie.web.openai.attached import documents
 from menagerie.web.openai.fields import Many, read, refuse_field
 from menagerie.web.openai.messages import ChatMessage, said
 from menagerie.web.openai.models import who
@@ -109,6 +110,7 @@ async def decode(
         user=caller.user,
         language=language,
         channel=CHANNEL,
+        documents=await documents(conversation.files, services.uploads, caller.user),
         batch=batch,
         compiled=compiled,
         tools=tools,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,15 +11,18 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from menagerie.batches.service import PURPOSES, Batches
+from menagerie.batches.service import PURPOSES as OF_BATCHES
+from menagerie.batches.service import Batches
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.identity import User
+from menagerie.grounding.uploads import PURPOSES as OF_DOCUMENTS
+from menagerie.settings import Settings
 from menagerie.store.files import File
 from menagerie.store.folder import IncomingFile
 from menagerie.web.errors import InvalidRequestError, shown
 from menagerie.web.openai.fields import refuse_field
+from menagerie.web.openai.names import clean_name
 
-LONGEST_NAME: Final = 255
 _LONGEST_VALUE: Final = 1024
 _PIECE: Final = 262_144
 """Bytes that are gathered before they are written."""
@@ -55,22 +57,29 @@ def page(objects: Sequence[dict[str, Any]], limit: int) -> dict[str, Any]:
     }
 
 
-async def receive(request: Request, batches: Batches, user: User, largest: int) -> File:
+def largest_of(settings: Settings, purpose: str | None = None) -> int:
+    """The most bytes of a file that is sent for `purpose`; of any file, where that is not known yet."""
+    if purpose is None:
+        return max(settings.max_file, settings.max_document)
+    return settings.max_document if purpose in OF_DOCUMENTS else settings.max_file
+
+
+async def receive(request: Request, batches: Batches, user: User, settings: Settings) -> File:
     """The file in a form (`purpose`, `file`), kept for `user`. Raises `request.invalid`, `request.too_large` for one of
-    more than `largest` bytes, and `disk.full`."""
+    more bytes than its purpose allows, and `disk.full`."""
     async with batches.folder.receive() as incoming:
         form = _Form(request.headers.get("content-type", ""))
         async for chunk in request.stream():
             form.feed(chunk)
             if form.waiting >= _PIECE:
-                await _write(form, incoming, largest)
+                await _write(form, incoming, settings)
         form.end()
-        await _write(form, incoming, largest)
+        await _write(form, incoming, settings)
         if form.filename is None:
             raise refuse_field("file", "field_missing")
         if form.purpose is None:
             raise refuse_field("purpose", "field_missing")
-        if form.purpose not in PURPOSES:
+        if form.purpose not in OF_BATCHES | OF_DOCUMENTS:
             raise refuse_field("purpose")
         if not incoming.size:
             raise refuse_field("file")
@@ -94,8 +103,8 @@ async def receive(request: Request, batches: Batches, user: User, largest: int) 
         return file
 
 
-async def _write(form: _Form, incoming: IncomingFile, largest: int) -> None:
-    piece = form.take()
+async def _write(form: _Form, incoming: IncomingFile, settings: Settings) -> None:
+    piece, largest = form.take(), largest_of(settings, form.purpose)
     if incoming.size + len(piece) > largest:
         raise MenagerieError(ErrorCode.BODY_TOO_LARGE, limit=largest)
     if piece:
@@ -172,7 +181,7 @@ class _Form:
         if self._field == "file":
             if self.filename is not None:
                 raise InvalidRequestError("field_twice", field="file")
-            self.filename = _clean(parameters.get(b"filename", b"").decode("utf-8", "replace"))
+            self.filename = clean_name(parameters.get(b"filename", b"").decode("utf-8", "replace"))
         elif self._field == "purpose":
             if self.purpose is not None:
                 raise InvalidRequestError("field_twice", field="purpose")
@@ -194,10 +203,3 @@ class _Form:
 
     def _on_all(self) -> None:
         self._ended = True
-
-
-def _clean(filename: str) -> str:
-    """The last part of a name that a client chose, printable and not long. It is only ever shown."""
-    name = re.split(r"[/\\]", filename)[-1]
-    printable = "".join(character for character in name if character.isprintable())
-    return printable[-LONGEST_NAME:] or "file"

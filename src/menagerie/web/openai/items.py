@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from menagerie.core.messages import Message, ToolCall
+from menagerie.web.openai.attached import MAX_FILES, Attached, attached
 from menagerie.web.openai.fields import Many, refuse_field
 from menagerie.web.openai.messages import Said
 from menagerie.web.openai.pictures import MAX_IMAGES, image
@@ -33,9 +34,17 @@ class _InputImage(msgspec.Struct, tag_field="type", tag="input_image", forbid_un
     file_id: None = None
 
 
+class _InputFile(msgspec.Struct, tag_field="type", tag="input_file", forbid_unknown_fields=True):
+    file_id: str | None = None
+    file_data: str | None = None
+    filename: str | None = None
+    detail: Literal["auto", "low", "high"] = "auto"
+    file_url: None = None
+
+
 class _MessageItem(msgspec.Struct, tag_field="type", tag="message", forbid_unknown_fields=True):
     role: Literal["user", "assistant", "system", "developer"]
-    content: str | Many[_InputText | _OutputText | _Refusal | _InputImage]
+    content: str | Many[_InputText | _OutputText | _Refusal | _InputImage | _InputFile]
     id: str | None = None
     status: str | None = None
     phase: str | None = None
@@ -80,12 +89,14 @@ def said(given: Input) -> Said:
         return Said("", (), Message("user", given))
     instructions: list[str] = []
     messages: list[Message] = []
+    files: list[Attached] = []
     for index, item in enumerate(given):
         match item:
             case _MessageItem(role="system" | "developer", content=content):
                 instructions.append(_words(content))
             case _MessageItem(role=role, content=content):
                 pictures = _images(content, f"input[{index}].content")
+                files += _files(content, f"input[{index}].content")
                 kind: Literal["user", "assistant"] = "user" if role == "user" else "assistant"
                 messages.append(Message(kind, _words(content), images=pictures))
             case _CallItem():
@@ -98,9 +109,10 @@ def said(given: Input) -> Said:
             case _OutputItem():
                 messages.append(Message("tool", _words(item.output), answers=item.call_id))
     pictures_in_all = sum(len(message.images) for message in messages)
-    if not messages or messages[-1].role not in {"user", "tool"} or pictures_in_all > MAX_IMAGES:
+    too_many = pictures_in_all > MAX_IMAGES or len(files) > MAX_FILES
+    if not messages or messages[-1].role not in {"user", "tool"} or too_many:
         raise refuse_field("input")
-    return Said("\n\n".join(instructions), tuple(messages[:-1]), messages[-1])
+    return Said("\n\n".join(instructions), tuple(messages[:-1]), messages[-1], tuple(files))
 
 
 def _words(content: str | Sequence[Any]) -> str:
@@ -118,3 +130,13 @@ def _images(content: str | Sequence[Any], path: str) -> tuple[str, ...]:
         for index, part in enumerate(content)
         if isinstance(part, _InputImage)
     )
+
+
+def _files(content: str | Sequence[Any], path: str) -> list[Attached]:
+    if isinstance(content, str):
+        return []
+    return [
+        attached(f"{path}[{index}]", part.file_id, part.file_data, part.filename)
+        for index, part in enumerate(content)
+        if isinstance(part, _InputFile)
+    ]

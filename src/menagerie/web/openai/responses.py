@@ -17,6 +17,7 @@ from menagerie.store.turns import TurnRecord
 from menagerie.web.keys import Caller
 from menagerie.web.openai import options
 from menagerie.web.openai.answer import Answer
+from menagerie.web.openai.attached import documents
 from menagerie.web.openai.fields import read, refuse_field
 from menagerie.web.openai.items import Input, said, with_types
 from menagerie.web.openai.models import who
@@ -110,6 +111,7 @@ async def decode(
     if logprobs and (compiled is not None or tools is not None):
         raise refuse_field("top_logprobs", "field_unsupported")
     instructions = "\n\n".join(part for part in (asked.instructions, conversation.instructions) if part)
+    files = await documents(conversation.files, services.uploads, caller.user)
     session, earlier = await _before(services, caller, asked, found.name)
     turn = TurnRequest(
         persona=found.name,
@@ -118,6 +120,7 @@ async def decode(
         language=language,
         channel=CHANNEL,
         session=session,
+        documents=files,
         batch=batch,
         compiled=compiled,
         tools=tools,

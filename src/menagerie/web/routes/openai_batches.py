@@ -38,7 +38,7 @@ _FORM: Final[dict[str, Any]] = {
                     "required": ["file", "purpose"],
                     "properties": {
                         "file": {"type": "string", "format": "binary"},
-                        "purpose": {"type": "string", "enum": ["batch"]},
+                        "purpose": {"type": "string", "enum": ["batch", "user_data", "assistants"]},
                     },
                 }
             }
@@ -69,11 +69,9 @@ _BATCH: Final[dict[str, Any]] = {
 
 @router.post("/files", summary="Send a file", openapi_extra=_FORM)
 async def send_file(request: Request) -> Response:
-    """Keep a file of requests."""
+    """Keep a file of requests (`batch`), or a document that messages may name (`user_data`)."""
     services, caller = services_of(request), await caller_of(request)
-    return _json(
-        file_object(await receive(request, services.batches, caller.user, services.settings.max_file))
-    )
+    return _json(file_object(await receive(request, services.batches, caller.user, services.settings)))
 
 
 @router.get("/files", summary="The caller’s files", openapi_extra=_ANSWER)
