@@ -8,7 +8,17 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import batches, drafting, embeddings, grounded, measures, processes, residency, structured
+from bench import (
+    batches,
+    documents,
+    drafting,
+    embeddings,
+    grounded,
+    measures,
+    processes,
+    residency,
+    structured,
+)
 from bench.figure import Figure
 from menagerie.models.catalogue import Catalogue
 from menagerie.models.pull import pull_with_bar
@@ -33,6 +43,8 @@ NAMES = (
     "constrained",
     "batches",
     "grounded",
+    "ingestion",
+    "pages",
 )
 
 
@@ -73,6 +85,8 @@ async def measure(names: list[str], model: Path, repeats: int) -> None:
         "constrained": lambda: structured.constrained(model, repeats),
         "batches": lambda: batches.batches(model, repeats),
         "grounded": lambda: grounded.grounded(model),
+        "ingestion": lambda: documents.ingestion(repeats),
+        "pages": lambda: documents.pages(repeats),
     }
     for name in names:
         print(f"# {name} …", file=sys.stderr, flush=True)

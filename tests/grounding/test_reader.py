@@ -141,7 +141,7 @@ async def test_a_page_that_takes_too_long_is_left_and_others_are_answered_meanwh
     counting.cancel()
     assert caught.value.code == ErrorCode.SOURCE_UNREADABLE
     assert turns > 50
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 12
 
 
 async def test_every_failure_has_its_code() -> None:

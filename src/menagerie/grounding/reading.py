@@ -36,7 +36,7 @@ class Readers:
 
     def __init__(self, at_once: int) -> None:
         self._places = asyncio.Semaphore(at_once)
-        self._ahead: asyncio.Task[asyncio.subprocess.Process] | None = None
+        self._ahead: asyncio.Task[asyncio.subprocess.Process | None] | None = None
         self._forgetting: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -69,7 +69,7 @@ class Readers:
         if self._closed:
             return
         if self._ahead is None:
-            self._ahead = asyncio.create_task(_start("--ahead"))
+            self._ahead = asyncio.create_task(_start_ahead())
         if self._forgetting is not None:
             self._forgetting.cancel()
         self._forgetting = asyncio.get_running_loop().call_later(_AHEAD_S, self._forget)
@@ -81,10 +81,12 @@ class Readers:
         await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def _take(self, *, warm: bool) -> asyncio.subprocess.Process:
-        ahead, self._ahead = (self._ahead, None) if warm else (None, self._ahead)
-        if ahead is not None:
-            process = await ahead
-            if process.returncode is None:
+        """The one that is ready, or a new one: waiting until one is ready would take longer."""
+        ahead = self._ahead
+        if warm and ahead is not None and ahead.done():
+            self._ahead = None
+            process = None if ahead.exception() else ahead.result()
+            if process is not None and process.returncode is None:
                 return process
         return await _start()
 
@@ -111,6 +113,19 @@ async def _start(*arguments: str) -> asyncio.subprocess.Process:
         env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         start_new_session=True,
     )
+
+
+async def _start_ahead() -> asyncio.subprocess.Process | None:
+    """One that is ready; None where it came to nothing."""
+    process = await _start("--ahead")
+    assert process.stdout is not None
+    is_ready = False
+    try:
+        is_ready = await process.stdout.readline() == b"\n"
+    finally:
+        if not is_ready:
+            await _end(process)
+    return process if is_ready else None
 
 
 async def _feed(process: asyncio.subprocess.Process, order: bytes, body: bytes) -> None:
@@ -143,9 +158,9 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _end_ahead(ahead: asyncio.Task[asyncio.subprocess.Process]) -> None:
-    with contextlib.suppress(OSError):
-        process = await ahead
-        if process.stdin is not None:
-            process.stdin.close()
+async def _end_ahead(ahead: asyncio.Task[asyncio.subprocess.Process | None]) -> None:
+    if not ahead.done():
+        ahead.cancel()
+    (process,) = await asyncio.gather(ahead, return_exceptions=True)
+    if isinstance(process, asyncio.subprocess.Process):
         await _end(process)

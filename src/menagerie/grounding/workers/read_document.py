@@ -3,17 +3,20 @@ can be ended, and not in the service.
 
 It reads one line of JSON, the order, from stdin, and behind it the document, unless the order names its path. It
 writes one object of JSON to stdout, an outline or a failure, and ends. Started with `--ahead` it makes itself ready
-for pages before the order comes.
+for pages before the order comes, and says so with an empty line.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import logging
+import os
 import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +30,7 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-_SLOW_TO_IMPORT: Final = ("trafilatura", "menagerie.grounding.workers.formats.html")
+_NICE: Final = 10
 _PR_SET_PDEATHSIG: Final = 1
 _MEMORY: Final = 3 << 29
 """Bytes of address space: 1.5 GiB."""
@@ -38,15 +41,31 @@ def main() -> None:
     _limit()
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
+    gc.disable()
     if "--ahead" in sys.argv[1:]:
-        for name in _SLOW_TO_IMPORT:
-            importlib.import_module(name)
+        _make_ready()
     order = json.loads(sys.stdin.buffer.readline() or b"null")
     if order is None:
         return
     _limit_time(order["seconds"])
     answer = json.dumps(_answer(order), ensure_ascii=False).encode("utf-8", "replace")
     sys.stdout.buffer.write(answer)
+    sys.stdout.buffer.flush()
+    os._exit(0)  # nothing is to be tidied up, and whoever waits need not wait for it
+
+
+def _make_ready() -> None:
+    """Import what every page needs; and, behind whatever else the machine has to do, what some pages need."""
+    importlib.import_module("menagerie.grounding.workers.formats.html")
+    threading.Thread(target=_import_slowly, daemon=True).start()
+    sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _import_slowly() -> None:
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+    importlib.import_module("trafilatura")
 
 
 def _answer(order: dict[str, Any]) -> dict[str, Any]:
