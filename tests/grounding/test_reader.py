@@ -16,6 +16,7 @@ from menagerie.grounding.reader import MOST, MOST_EACH, Reader
 from menagerie.net.page import LARGEST, Page
 from menagerie.net.sniffing import PageKind
 from menagerie.settings import Settings
+from tests.grounding import files
 from tests.net.pages import Names, allowing, asked, body, server
 
 ARTICLE = "<p>" + "The Rideau Canal begins at the foot of Parliament Hill. " * 8 + "</p>"
@@ -99,6 +100,47 @@ async def test_letters_arrive_whole_whatever_the_server_says_of_them(content: by
 async def test_a_page_of_html_says_its_encoding_itself() -> None:
     page = '<html><head><meta charset="windows-1251"></head><body><p>Привет, мир</p></body></html>'
     assert await text_of(page.encode("cp1251")) == "Привет, мир"
+
+
+async def document_of(content: bytes, kind: PageKind, path: str = "/") -> Document:
+    reader = Reader(Settings())
+    try:
+        return await reader.document(Page(f"http://a.ca{path}", kind, "", content))
+    finally:
+        await reader.close()
+
+
+async def test_a_page_has_parts_under_its_headings() -> None:
+    page = f"<main><h1>Canal</h1>{ARTICLE}<h2>Fees</h2><p>None.</p><h2>Hours</h2><p>Nine to six.</p></main>"
+    found = await document_of(page.encode(), "html")
+    assert [part.heading for part in found.parts] == [("Canal",), ("Canal", "Fees"), ("Canal", "Hours")]
+    assert found.language == "en"
+    assert found.read is not None
+
+
+async def test_files_at_an_address_are_read_like_those_that_are_handed_over() -> None:
+    found = await document_of(files.pdf(["One.", "Two."]), "pdf", "/a/plan%20A.pdf")
+    assert [(part.page, part.text) for part in found.parts] == [(1, "One."), (2, "Two.")]
+    assert (found.title, found.address) == ("plan A.pdf", "http://a.ca/a/plan%20A.pdf")
+    assert (await document_of(files.word(), "zip")).parts[1].heading == ("Fees", "Camping")
+    assert (await document_of(b"# Fees\n\nNone.", "text", "/README.md")).parts[0].heading == ("Fees",)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "code"),
+    [
+        (b"%PDF-1.7", "pdf", ErrorCode.SOURCE_UNREADABLE),
+        (b"PK\x03\x04", "zip", ErrorCode.SOURCE_UNREADABLE),
+        (files.scanned(1), "pdf", ErrorCode.DOCUMENT_SCANNED),
+        (files.pdf(["x"] * 5001), "pdf", ErrorCode.DOCUMENT_TOO_LARGE),
+    ],
+)
+async def test_a_file_at_an_address_that_cannot_be_read_says_what_can_be_done(
+    content: bytes, kind: PageKind, code: ErrorCode
+) -> None:
+    with pytest.raises(MenagerieError) as caught:
+        await document_of(content, kind)
+    assert caught.value.code == code
 
 
 async def test_controls_and_directions_are_no_text() -> None:

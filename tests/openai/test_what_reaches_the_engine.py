@@ -15,6 +15,7 @@ from PIL import Image
 
 import openai
 from menagerie.models.projector import projector_of
+from tests.grounding import files
 from tests.openai.recording_engine import RecordingEngine, recording_engine
 from tests.service import Service, running_service
 from tests.tiny_model import WIDTH, write_tiny_model
@@ -236,3 +237,54 @@ def test_a_projector_for_other_models_is_none_of_this_ones(tmp_path: Path) -> No
     assert projector_of(model, WIDTH) is None
     fitting = write_tiny_projector(tmp_path / "tiny-mmproj-f32.gguf", WIDTH)
     assert projector_of(model, WIDTH) == fitting
+
+
+def test_what_is_in_a_file_reaches_the_engine_and_the_file_itself_does_not(
+    recorded: Service, engine: RecordingEngine
+) -> None:
+    content = files.word(title="Guide")
+    with opened(recorded) as client:
+        sent = client.files.create(file=("guide.docx", content), purpose="user_data")
+        client.chat.completions.create(
+            model="beaver",
+            messages=[
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "What does camping cost?"},
+                        {"type": "file", "file": {"file_id": sent.id}},
+                    ],
+                }
+            ],
+        )
+        asked = str(engine.asked[-1]["messages"])
+        assert "Ask the warden. Put in." in asked
+        assert "| C | 12 |" in asked
+        assert sent.id not in asked
+        client.responses.create(
+            model="beaver",
+            input=[
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "input_text", "text": "What does camping cost?"},
+                        {
+                            "type": "input_file",
+                            "filename": "guide.docx",
+                            "file_data": base64.b64encode(content).decode(),
+                        },
+                    ],
+                }
+            ],
+        )
+        assert "| C | 12 |" in str(engine.asked[-1]["messages"])
+        scan = client.files.create(file=("scan.pdf", files.scanned(2)), purpose="user_data")
+        with pytest.raises(openai.APIStatusError) as caught:
+            client.chat.completions.create(
+                model="beaver",
+                messages=[
+                    {"role": "user", "content": [{"type": "file", "file": {"file_id": scan.id}}]},
+                ],
+            )
+        assert caught.value.status_code == 422
+        assert "pictures without text" in str(caught.value)
