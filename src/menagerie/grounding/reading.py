@@ -12,6 +12,8 @@ from typing import Final
 
 _PROGRAM: Final = Path(__file__).parent / "workers" / "read_document.py"
 _PASSED_ON: Final = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
+_ALONE: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+"""Libraries set room aside for each core of a machine, which on a large one is more than a program may have."""
 _PIECE: Final = 262_144
 _GRACE_S: Final = 5.0
 """Seconds on the clock beyond those of the processor …"""
@@ -110,7 +112,7 @@ async def _start(*arguments: str) -> asyncio.subprocess.Process:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        env={**{name: os.environ[name] for name in _PASSED_ON if name in os.environ}, **_ALONE},
         start_new_session=True,
     )
 
