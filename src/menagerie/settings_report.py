@@ -199,7 +199,7 @@ def _kind(field: FieldInfo, name: str) -> tuple[str, dict[str, object]]:
     if annotation is str and any(getattr(mark, "pattern", None) for mark in field.metadata):
         return "address", {}
     if annotation is Path:
-        return ("file" if name.endswith("file") else "folder"), {}
+        return ("file" if name.endswith("file") or name == "feeds" else "folder"), {}
     return _kind_by_type(annotation, name), {}
 
 

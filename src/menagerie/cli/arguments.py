@@ -150,6 +150,11 @@ def _parser(language: Language) -> argparse.ArgumentParser:
         one = command(models, action, f"models.{action}")
         one.add_argument("model", metavar=said("model"), help=said("models.name"))
 
+    feeds = commands_of(command(top, "feeds", "feeds"), "action")
+    command(feeds, "list", "feeds.list")
+    feeds_check = command(feeds, "check", "feeds.check")
+    feeds_check.add_argument("--all", action="store_true", help=said("feeds.all"))
+
     keys = commands_of(command(top, "keys", "keys"), "action")
     key_arguments.add(partial(command, keys), said)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
@@ -17,6 +18,8 @@ from yarl import URL
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.grounding.document import Document
 from menagerie.grounding.documents import Documents
+from menagerie.grounding.feeds.feed import Feed, document_of
+from menagerie.grounding.feeds.reading import FeedReader
 from menagerie.net.client import NetworkError, Reason
 from menagerie.net.page import LARGEST, Page, PageClient
 from menagerie.net.sniffing import PageKind
@@ -29,7 +32,7 @@ MOST: Final = 16
 MOST_EACH: Final = 4
 """… and for one user."""
 
-READABLE: Final[frozenset[PageKind]] = frozenset({"html", "text", "json", "pdf", "zip"})
+READABLE: Final[frozenset[PageKind]] = frozenset({"html", "text", "json", "feed", "pdf", "zip"})
 """Kinds that are read as documents."""
 LONGEST: Final = 200_000
 """Characters of a document that are read, unless somebody wants more or fewer."""
@@ -58,6 +61,8 @@ class Reader:
         self._client = PageClient(settings, resolver) if settings.fetch == "on" else None
         self.documents = Documents(settings)
         self._reading: Counter[str] = Counter()
+        self._feeds = FeedReader()
+        self._zone = ZoneInfo(settings.timezone)
 
     async def read(
         self,
@@ -83,6 +88,11 @@ class Reader:
 
     async def document(self, page: Page, most: int = LONGEST) -> Document:
         """The document that was fetched, cut to `most` characters. Raises as `read` does."""
+        if page.kind == "feed":
+            found = document_of(await self._feed(page), most, self._zone)
+            if not found.parts:
+                raise MenagerieError(ErrorCode.SOURCE_UNREADABLE)
+            return found
         name = unquote(URL(page.address).path).rpartition("/")[2]
         try:
             document = await self.documents.read(
@@ -93,6 +103,10 @@ class Reader:
                 raise
             raise MenagerieError(ErrorCode.SOURCE_UNREADABLE) from failure
         return msgspec.structs.replace(document, read=datetime.now(UTC))
+
+    async def feed(self, address: str, share: str) -> Feed:
+        """The feed at `address`, and nothing else that may be there. Raises as `read` does."""
+        return await self._feed(await self.fetch(address, share, kinds=frozenset({"feed"})))
 
     async def fetch(
         self,
@@ -116,6 +130,10 @@ class Reader:
         await self.documents.close()
         if self._client is not None:
             await self._client.close()
+
+    async def _feed(self, page: Page) -> Feed:
+        async with self._programs:
+            return await self._feeds.read(page)
 
     async def _get(self, client: PageClient, address: str, **how: Any) -> Page:
         try:

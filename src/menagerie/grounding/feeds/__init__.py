@@ -1,0 +1,1 @@
+"""Feeds: reading one, and the table of feeds by subject."""
