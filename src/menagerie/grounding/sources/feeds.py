@@ -53,7 +53,7 @@ class Feeds:
         return [
             Option(
                 where if where != ALL else f"{ONE}{subject.id}",
-                f"{subject.title(language, named[1] if named else None)}: {subject.about(language)}",
+                f"{subject.title(language, named[1] if named else None)} – {subject.about(language)}",
             )
             for subject in subjects
         ]
@@ -70,9 +70,7 @@ class Feeds:
         A feed that cannot be read is left out; raises as `Reader.feed` where none can be.
         """
         await self.table.look()
-        wanted = list(dict.fromkeys(one for where in lookup.where for one in self._wanted_at(where, lookup)))[
-            :MOST
-        ]
+        wanted = self._wanted(lookup)
         found = await asyncio.gather(
             *(self._candidates(*one, lookup) for one in wanted), return_exceptions=True
         )
@@ -122,6 +120,12 @@ class Feeds:
             passages=(passage,),
         )
 
+    def _wanted(self, lookup: Lookup) -> list[tuple[Subject, Place | None]]:
+        """The feeds that are looked at, each once, at most `MOST`."""
+        found = [one for where in lookup.where for one in self._wanted_at(where, lookup)]
+        by_address = {subject.address(lookup.language, place): (subject, place) for subject, place in found}
+        return list(by_address.values())[:MOST]
+
     def _wanted_at(self, where: str, lookup: Lookup) -> Iterator[tuple[Subject, Place | None]]:
         named = self._named(where)
         if named and named[1]:
@@ -150,12 +154,12 @@ class Feeds:
     def _named(self, where: str) -> tuple[Subject, Place | None] | None:
         if not where.startswith(ONE):
             return None
-        name, _, of_place = where.removeprefix(ONE).partition("/")
+        name, slash, of_place = where.removeprefix(ONE).partition("/")
         subject = self.table.get(name)
         if subject is None:
             return None
         place = subject.place(of_place)
-        return (subject, place) if place or not of_place else None
+        return (subject, place) if place or not slash else None
 
 
 def _fitting(feed: Feed, lookup: Lookup, subject: Subject) -> list[Entry]:

@@ -62,7 +62,7 @@ _DECLARED: Final = re.compile(
 )
 _ROOT: Final = re.compile(r"<(?:[\w.-]+:)?(rss|rdf|feed)(?=[\s>/])", re.IGNORECASE)
 _ELEMENT: Final = re.compile(r"<[^\W\d]")
-_COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
+_COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _DOCTYPE: Final = re.compile(r"<!doctype[^>\[]*>", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"</?[a-zA-Z][^<>]*>|&(?:[a-zA-Z]\w{1,30}|#\d{1,7});")
 _BLOCKS: Final = re.compile(
