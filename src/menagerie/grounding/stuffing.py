@@ -1,8 +1,8 @@
 """The text that goes into a persona's first prompt (`agent_rag_source`): a file, or what is at an address.
 
 It is kept in memory and follows what it comes from: a file is read again when it changes, an address is looked at again
-every few minutes beside the turns, by the rules of its server. What fails leaves the last good text, or none, and a line
-in the log; a turn never fails by it, and waits for an address at most once. What is too long for a prompt becomes
+every few minutes beside the turns, by the rules of its server. What fails leaves the last good text, or none, and a
+line in the log; a turn never fails by it, and waits for an address at most once. What is too long for a prompt becomes
 passages, to be looked up in.
 """
 
