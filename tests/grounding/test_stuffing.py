@@ -279,6 +279,13 @@ async def test_what_takes_more_than_half_of_the_window_becomes_passages(
     assert not (await stuffings.text(library, "en", 2 * WINDOW)).too_long, "as the window is"
 
 
+async def test_passages_follow_the_text_that_they_are_of(stuffings: Stuffings, tmp_path: Path) -> None:
+    for said_first in ("Before.", "And after."):
+        library = written(tmp_path / "a.txt", f"{said_first} " + "It is long. " * 1000)
+        given = await stuffings.text(library, "en", WINDOW)
+        assert given.passages[0].text.startswith(said_first)
+
+
 async def test_a_text_has_a_greatest_length(
     stuffings: Stuffings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,7 +53,7 @@ def places(prompt: str) -> list[str]:
     ],
 )
 def test_a_prompt_that_asks_for_a_subject_chooses_its_feed(prompt: str, feed: str) -> None:
-    assert ids(prompt)[:1] == [feed] or feed in ids(prompt)
+    assert ids(prompt) == [feed]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,10 @@ def test_a_prompt_that_asks_for_a_subject_chooses_its_feed(prompt: str, feed: st
     [
         "Write a newsletter for my team",
         "Rédige une infolettre sur les nouveautés",
+        "I have been under the weather this week: write a note to my manager",
+        "Draft a news release on the top stories of our year",
+        "What are the new courses of action?",
+        "Quels sont les nouveaux cours d’eau protégés?",
         "I feel a bit under the weather, write to my manager",
         "We must weather the storm of the reorganization",
         "Draft a news release on the launch of a service",

@@ -187,6 +187,8 @@ async def test_counts_and_lengths_are_bounded() -> None:
         ("iso-8859-1", "iso-8859-1", ""),
         ("cp1252", "iso-8859-1", ""),
         ("cp1252", "", ""),
+        ("mac-roman", "macintosh", ""),
+        ("mac-roman", "", "macintosh"),
         ("iso-8859-1", "utf-8", "iso-8859-1"),
         ("utf-16", "utf-16", ""),
         ("utf-16-le", "utf-16", ""),
@@ -224,6 +226,8 @@ HTML = "<!doctype html><html><head><title>News</title></head><body><rss></rss></
         HTML,
         HTML.replace("<!doctype html>", '<?xml version="1.0"?>'),
         "<!-- <rss> --><html><body><feed></feed></body></html>",
+        "<html><body>" + RSS_20.partition("?>")[2] + "</body></html>",
+        "<channel href='https://a.example/'><title>A format of 1997</title><item><title>a</title></item></channel>",
         "<svg xmlns='http://www.w3.org/2000/svg'></svg>",
         '{"version": "https://jsonfeed.org/version/1"}',
         "",
@@ -232,7 +236,7 @@ HTML = "<!doctype html><html><head><title>News</title></head><body><rss></rss></
         "<" * 500_000,
         "<!--" * 500_000,
     ],
-    ids=range(15),
+    ids=range(17),
 )
 async def test_what_is_no_feed_or_declares_entities_is_refused(content: str | bytes) -> None:
     began = time.monotonic()

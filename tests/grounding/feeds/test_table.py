@@ -133,6 +133,15 @@ def test_our_table_is_sound_says_everything_in_both_languages_and_is_official() 
     assert {host for host in hosts if not f".{host}".endswith(publishers)} == set()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_table_that_the_docs_show_is_sound(tmp_path: Path, language: str) -> None:
+    docs = Path(__file__).parents[3] / "docs" / f"sources.{language}.md"
+    file = tmp_path / "feeds.toml"
+    shown = docs.read_text(encoding="utf-8").partition("```toml\n[[feed]]")[2].partition("```")[0]
+    file.write_text("[[feed]]" + shown, encoding="utf-8")
+    assert [subject.id for subject in read_table(file)] == ["weather"]
+
+
 def test_our_table_is_in_the_wheel(tmp_path: Path) -> None:
     from hatchling.builders.wheel import WheelBuilder
 
