@@ -146,9 +146,16 @@ def test_check_tells_how_far_it_is_when_it_takes_long(
     assert said.out.count("articles\u00a0: 2, le plus récent du 2026-03-03 15:00 UTC") == 6
 
 
+@pytest.mark.parametrize("variable", ["MENAGERIE_FETCH", "MENAGERIE_OUTSIDE"])
 def test_check_asks_for_nothing_where_nothing_may_be_asked_for(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MENAGERIE_FETCH", "off")
+    monkeypatch.setenv(variable, "off")
     assert main(["feeds", "check"]) == Exit.DONE
     assert "were not asked for" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["feeds"], ["feeds", "check"]])
+def test_help_is_in_the_language_of_the_person(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--lang", "fr", "--help"]) == Exit.DONE
+    assert "fil" in capsys.readouterr().out

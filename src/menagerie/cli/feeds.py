@@ -46,7 +46,7 @@ def run(arguments: Namespace, language: Language) -> int:
         print("\n\n".join(_list(table, language)))
         return Exit.DONE
     print(text("cli.feeds.sound", language, file=table.file, count=len(table.subjects)))
-    if "off" in {settings.fetch, settings.outside} and not settings.fetch_allow:
+    if settings.fetch == "off" or (settings.outside == "off" and not settings.fetch_allow):
         print(text("cli.feeds.not_asked", language))
         return Exit.DONE
     asked = [one for subject in table.subjects for one in _addresses(subject, every=arguments.all)]

@@ -40,7 +40,7 @@ SECONDS: Final = 25.0
 """That one place may take."""
 _SELF_RANKED: Final = "facts"
 """The kind whose scores tell whether a passage answers; passages of others are ranked by their words."""
-_NEEDS_NO_TERMS: Final = frozenset({"facts", "feeds"})
+_NEEDS_NO_TERMS: Final = frozenset({"facts", "feed"})
 """Kinds that are searched without asking a model for terms, unless there is a conversation to go on from."""
 
 

@@ -89,7 +89,7 @@ class Reader:
     async def document(self, page: Page, most: int = LONGEST) -> Document:
         """The document that was fetched, cut to `most` characters. Raises as `read` does."""
         if page.kind == "feed":
-            found = document_of(await self._feed(page), most, self._zone)
+            found = document_of(await self._feeds.read(page), most, self._zone)
             if not found.parts:
                 raise MenagerieError(ErrorCode.SOURCE_UNREADABLE)
             return found
@@ -106,7 +106,7 @@ class Reader:
 
     async def feed(self, address: str, share: str) -> Feed:
         """The feed at `address`, and nothing else that may be there. Raises as `read` does."""
-        return await self._feed(await self.fetch(address, share, kinds=frozenset({"feed"})))
+        return await self._feeds.read(await self.fetch(address, share, kinds=frozenset({"feed"})))
 
     async def fetch(
         self,
@@ -130,10 +130,6 @@ class Reader:
         await self.documents.close()
         if self._client is not None:
             await self._client.close()
-
-    async def _feed(self, page: Page) -> Feed:
-        async with self._programs:
-            return await self._feeds.read(page)
 
     async def _get(self, client: PageClient, address: str, **how: Any) -> Page:
         try:

@@ -28,6 +28,8 @@ ENTRIES: Final = 100
 """Entries of a feed that are kept: the newest."""
 
 _KEPT: Final = 64
+_PROGRAMS: Final = 2
+"""Programs at a time."""
 _WORKER: Final = Path(__file__).parent.parent / "workers" / "feed.py"
 _PASSED_ON: Final = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
 
@@ -50,17 +52,18 @@ class FeedReader:
 
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, Feed] = OrderedDict()
+        self._programs = asyncio.Semaphore(_PROGRAMS)
 
     async def read(self, page: Page) -> Feed:
         """The feed at `page`. Raises as `read_feed` does."""
         sign = hashlib.sha256(f"{page.address}\n{page.charset}\n".encode() + page.body).digest()
-        known = self._known.get(sign)
-        if known is None:
-            known = self._known[sign] = await read_feed(page)
-            while len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-        else:
-            self._known.move_to_end(sign)
+        async with self._programs:
+            known = self._known.get(sign)
+            if known is None:
+                known = self._known[sign] = await read_feed(page)
+        self._known.move_to_end(sign)
+        if len(self._known) > _KEPT:
+            self._known.popitem(last=False)
         return msgspec.structs.replace(known, read=datetime.now(UTC))
 
 
