@@ -74,7 +74,7 @@ def _list(table: FeedTable, language: Language) -> Iterator[str]:
 
 
 def _written(wording: Wording) -> str:
-    return ("= " if wording.alone else "") + " + ".join(" ".join(phrase) for phrase in wording.phrases)
+    return ("= " if wording.alone else "") + " + ".join(phrase.strip() for phrase in wording.phrases)
 
 
 def _addresses(subject: Subject, *, every: bool) -> Iterator[_Asked]:

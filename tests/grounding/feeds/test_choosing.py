@@ -6,7 +6,7 @@ import pytest
 
 from menagerie.grounding.feeds.choosing import MOST, asked_for, places_named
 from menagerie.grounding.feeds.table import OURS, read_table
-from menagerie.grounding.feeds.wording import LONGEST, wording, words_in
+from menagerie.grounding.feeds.wording import LONGEST, said_in, wording, words_in
 
 TABLE = read_table(OURS)
 
@@ -122,9 +122,9 @@ def test_a_place_is_chosen_by_its_name(prompt: str, expected: list[str]) -> None
 
 def test_all_parts_of_a_wording_must_be_there_in_any_order_each_as_one_run() -> None:
     both = wording("open data + Ottawa")
-    assert both.in_words(words_in("In Ottawa: Open-Data!"))
-    assert not both.in_words(words_in("open the data of Ottawa"))
-    assert not both.in_words(words_in("open data"))
-    assert wording("Été").in_words(words_in("ete"))
-    assert wording("= news").in_words(words_in("News?"))
-    assert not wording("= news").in_words(words_in("the news"))
+    assert both.is_in(said_in("In Ottawa: Open-Data!"))
+    assert not both.is_in(said_in("open the data of Ottawa"))
+    assert not both.is_in(said_in("open data"))
+    assert wording("Été").is_in(said_in("ete"))
+    assert wording("= news").is_in(said_in("News?"))
+    assert not wording("= news").is_in(said_in("the news"))

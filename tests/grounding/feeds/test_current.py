@@ -113,3 +113,10 @@ def test_http_will_do_where_the_settings_open_the_inside(file: Path) -> None:
     assert not accepts("http://127.0.0.2/f", fetch_allow="127.0.0.1/32")
     assert not accepts("http://a.example/f", fetch_allow="*.department.example")
     assert not accepts("http://a.example/f")
+
+
+def test_without_a_loop_the_file_is_looked_at_at_once(file: Path) -> None:
+    table = FeedTable(Settings(feeds=file))
+    write(file, ONE.format(name="other"))
+    table.look_soon()
+    assert ids(table) == ["other"]

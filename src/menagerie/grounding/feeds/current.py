@@ -46,7 +46,12 @@ class FeedTable:
         """Look beside what is being done, for who cannot wait."""
         due = time.monotonic() - self._looked >= LOOK_AGAIN
         if due and (self._looking is None or self._looking.done()):
-            self._looking = asyncio.get_running_loop().create_task(self.look())
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                self._reload_if_changed()
+            else:
+                self._looking = loop.create_task(self.look())
 
     def _reload_if_changed(self) -> None:
         self._looked = time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -18,41 +17,41 @@ _WORD: Final = re.compile(r"[^\W_]+")
 
 
 class Wording(msgspec.Struct, frozen=True):
-    """What a prompt says where it has all of `phrases`, each a run of whole words; `+` is between them in a file."""
+    """What a prompt says where it has all of `phrases`, each a run of whole words as `said_in` gives it; `+` is between
+    them in a file."""
 
-    phrases: tuple[tuple[str, ...], ...]
+    phrases: tuple[str, ...]
     alone: bool = False
     """Whether the prompt says nothing else; `=` is before it in a file."""
 
     @property
     def whole(self) -> bool:
         """Whether no part of it is empty."""
-        return bool(self.phrases) and all(self.phrases)
+        return all(phrase.strip() for phrase in self.phrases)
 
     @property
     def size(self) -> int:
         """How many words it has: the more, the surer it is."""
-        return sum(map(len, self.phrases))
+        return sum(len(phrase.split()) for phrase in self.phrases)
 
-    def in_words(self, words: Sequence[str]) -> bool:
-        """Whether it is in `words`, as `words_in` gives them."""
-        if self.alone:
-            return len(words) == self.size and tuple(words) == self.phrases[0]
-        return all(_run(phrase, words) for phrase in self.phrases)
+    def is_in(self, said: str) -> bool:
+        """Whether a prompt, as `said_in` gives it, says this."""
+        return said == self.phrases[0] if self.alone else all(phrase in said for phrase in self.phrases)
 
 
 def wording(written: str) -> Wording:
     """As a file writes it."""
     alone = written.lstrip().startswith("=")
     parts = [written] if alone else written.split("+")
-    return Wording(tuple(map(words_in, parts)), alone)
+    return Wording(tuple(map(said_in, parts)), alone)
 
 
-def words_in(text: str) -> tuple[str, ...]:
-    """The words of a text in order, without case and accents; those around an apostrophe or a hyphen are two."""
-    return tuple(_WORD.findall(folded_text(text)))
+def said_in(text: str) -> str:
+    """The words of a text in order, a blank before and after each, without case and accents; what an apostrophe or a
+    hyphen joins is two words."""
+    return "".join(f" {word} " for word in words_in(text)).replace("  ", " ")
 
 
-def _run(phrase: tuple[str, ...], words: Sequence[str]) -> bool:
-    length = len(phrase)
-    return any(tuple(words[at : at + length]) == phrase for at in range(len(words) - length + 1))
+def words_in(text: str) -> list[str]:
+    """The words of a text in order, in the same way."""
+    return _WORD.findall(folded_text(text))

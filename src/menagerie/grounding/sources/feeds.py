@@ -171,7 +171,7 @@ def _fitting(feed: Feed, lookup: Lookup, subject: Subject) -> list[Entry]:
         for wordings in (*subject.words.values(), *(place.words for place in subject.places))
         for one in wordings
         for phrase in one.phrases
-        for stem in words_of(" ".join(phrase), language)
+        for stem in words_of(phrase, language)
     }
     asked = set(words_of(f"{lookup.question} {lookup.terms}", language)) - told
     return sorted(

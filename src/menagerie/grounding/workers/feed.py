@@ -19,7 +19,9 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -104,14 +106,13 @@ def read(body: bytes, charset: str, address: str, most: int, now: float) -> dict
     )
     if not found.get("version"):
         raise NotAFeed
-    entries = _distinct([_entry(one, now) for one in found.entries])
-    entries.sort(key=lambda one: -(one["published"] or 0))
-    for entry in entries:
-        del entry["id"]
+    dated = [(_published(entry, now), entry) for entry in found.entries]
+    dated.sort(key=lambda one: -(one[0] or 0))
+    entries = (_entry(entry, published) for published, entry in dated)
     return {
         "title": _line(_plain(found.feed, "title")),
         "language": str(found.feed.get("language") or "")[:20],
-        "entries": entries[:most],
+        "entries": list(islice(_distinct(entries), most)),
     }
 
 
@@ -144,50 +145,44 @@ def checked(text: str) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>\n' + text[start.start() :]
 
 
-def _entry(entry: Any, now: float) -> dict[str, Any]:
-    link = _link(entry.get("link")) or next(
-        (found for one in entry.get("links", ())[:20] if (found := _link(one.get("href")))), ""
-    )
+def _published(entry: Any, now: float) -> float | None:
+    """When an entry was published, else when it was changed, in seconds since 1970."""
+    return _moment(entry.get("published_parsed"), now) or _moment(entry.get("updated_parsed"), now)
+
+
+def _entry(entry: Any, published: float | None) -> dict[str, Any]:
+    links = (entry.get("link"), *(one.get("href") for one in entry.get("links", ())[:20]))
     title = _line(_plain(entry, "title"))
     summary = _plain(entry, "summary")
     for content in entry.get("content", ())[:5]:
         if summary:
             break
         summary = _text(str(content.get("value") or ""), str(content.get("type") or ""))
-    if summary == title:
-        summary = ""
-    published = _moment(entry.get("published_parsed"), now) or _moment(entry.get("updated_parsed"), now)
-    identity = str(entry.get("id") or "")[:_LONGEST_LINK]
     return {
-        "id": identity,
+        "id": str(entry.get("id") or "")[:_LONGEST_LINK],
         "title": title,
-        "link": link,
-        "summary": _cut(summary, _LONGEST_SUMMARY),
+        "link": next((found for one in links if (found := _link(one))), ""),
+        "summary": _cut(summary, _LONGEST_SUMMARY) if summary != title else "",
         "published": published,
     }
 
 
-def _distinct(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without those that come again, by their identity or by what they say, and those that say nothing; of two, the
-    newer one stays. Pages of forecasts have one link and many entries, so that a link alone tells nothing."""
-    kept: list[dict[str, Any]] = []
-    known: dict[tuple[str, ...], int] = {}
+def _distinct(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Without those that come again, by their identity or by what they say, and those that say nothing. Pages of
+    forecasts have one link and many entries, so that a link alone tells nothing."""
+    known: set[tuple[str, ...]] = set()
     for entry in entries:
+        identity = entry.pop("id")
         if not entry["title"] and not entry["summary"]:
             continue
-        keys: list[tuple[str, ...]] = [
-            ("said", entry["link"], entry["title"], entry["summary"] if not entry["title"] else "")
-        ]
-        if entry["id"] and entry["id"] != entry["link"]:
-            keys.append(("id", entry["id"]))
-        before = next((known[key] for key in keys if key in known), None)
-        if before is None:
-            kept.append(entry)
-            before = len(kept) - 1
-        elif (entry["published"] or 0) > (kept[before]["published"] or 0):
-            kept[before] = entry
-        known.update(dict.fromkeys(keys, before))
-    return kept
+        keys: set[tuple[str, ...]] = {
+            ("said", entry["link"], entry["title"], "" if entry["title"] else entry["summary"])
+        }
+        if identity and identity != entry["link"]:
+            keys.add(("id", identity))
+        if not keys & known:
+            yield entry
+        known |= keys
 
 
 def _plain(holder: Any, name: str) -> str:
