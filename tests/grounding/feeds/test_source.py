@@ -115,7 +115,7 @@ async def test_an_entry_is_a_candidate_with_its_passage_title_address_date_and_l
     (passage,) = second.passages
     assert passage.text == "Trout in the Ottawa River\n2026-03-02 05:00 EST\nAnother fish."
     assert (passage.title, passage.address) == ("Trout in the Ottawa River", "https://a.example/trout")
-    assert (passage.heading, passage.language, passage.kind) == ("Fish daily", "en", "feed")
+    assert (passage.heading, passage.language, passage.kind) == ("First › Fish daily", "en", "feed")
     assert passage.read is not None
     assert passage.read.tzinfo is not None
 

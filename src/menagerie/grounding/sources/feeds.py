@@ -12,6 +12,7 @@ import structlog
 
 from menagerie.core.errors import MenagerieError
 from menagerie.grounding.analysis import words_of
+from menagerie.grounding.chunking import JOINER
 from menagerie.grounding.document import Document, Passage
 from menagerie.grounding.feeds.choosing import MOST, asked_for, places_named
 from menagerie.grounding.feeds.current import FeedTable
@@ -95,18 +96,18 @@ class Feeds:
 
     async def _candidates(self, subject: Subject, place: Place | None, lookup: Lookup) -> list[Candidate]:
         feed = await self._reader.feed(subject.address(lookup.language, place), lookup.user.share)
-        title = feed.title or subject.title(lookup.language, place)
+        heading = JOINER.join(filter(None, (subject.title(lookup.language, place), feed.title)))
         entries = await asyncio.to_thread(_fitting, feed, lookup, subject)
-        return [self._candidate(entry, feed, title) for entry in entries[: lookup.most]]
+        return [self._candidate(entry, feed, heading) for entry in entries[: lookup.most]]
 
-    def _candidate(self, entry: Entry, feed: Feed, title: str) -> Candidate:
+    def _candidate(self, entry: Entry, feed: Feed, heading: str) -> Candidate:
         address = entry.link or feed.address
         passage = Passage(
             kind=self.kind,
             text=f"{entry.title}\n{text_of(entry, self._zone, link=False)}".strip(),
-            title=entry.title or title,
+            title=entry.title or heading,
             address=address,
-            heading=title,
+            heading=heading,
             language=feed.language,
             read=feed.read,
         )
