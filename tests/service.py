@@ -68,6 +68,7 @@ def running_service(data: Path, model: Path, **settings: str) -> Iterator[Servic
         "LLM_MODEL_FILE": str(model),
         "MENAGERIE_DATA": str(data),
         "MENAGERIE_PORT": str(port),
+        "MENAGERIE_OUTSIDE": "off",
         "MENAGERIE_LOG_FORMAT": "json",
         "MENAGERIE_ANSWER_TOKENS": "32",
         "LLM_CONTEXT_WINDOW": "1024",

@@ -12,7 +12,7 @@ import msgspec
 
 from menagerie.cli.exits import CommandError, Exit, wanted_settings
 from menagerie.core.errors import MenagerieError
-from menagerie.grounding.feeds.current import FeedTable
+from menagerie.grounding.feeds.current import FeedTable, may_be_read
 from menagerie.grounding.feeds.feed import Feed, date_text
 from menagerie.grounding.feeds.table import Place, Subject
 from menagerie.grounding.feeds.wording import Wording
@@ -46,7 +46,7 @@ def run(arguments: Namespace, language: Language) -> int:
         print("\n\n".join(_list(table, language)))
         return Exit.DONE
     print(text("cli.feeds.sound", language, file=table.file, count=len(table.subjects)))
-    if settings.fetch == "off" or (settings.outside == "off" and not settings.fetch_allow):
+    if not may_be_read(settings):
         print(text("cli.feeds.not_asked", language))
         return Exit.DONE
     asked = [one for subject in table.subjects for one in _addresses(subject, every=arguments.all)]

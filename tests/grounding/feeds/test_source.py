@@ -106,6 +106,13 @@ async def test_words_of_either_language_suggest_a_feed(file: Path) -> None:
     assert source.suggested("Fishing", "en") == []
 
 
+async def test_no_words_suggest_a_feed_where_none_may_be_read() -> None:
+    for closed in ({"fetch": "off"}, {"outside": "off"}):
+        assert made(reader_of(), **closed).suggested("What is the weather?", "en") == []
+    inside = made(reader_of(), outside="off", fetch_allow="127.0.0.1/32")
+    assert inside.suggested("What is the weather?", "en") == ["feed:weather"]
+
+
 async def test_an_entry_is_a_candidate_with_its_passage_title_address_date_and_language(file: Path) -> None:
     source = made(reader_of(), feeds=file)
     first, *_ = await source.search(asking("What is new?", "feed:first"))

@@ -20,6 +20,11 @@ LOOK_AGAIN: Final = 1.0
 """Seconds between two looks at the file."""
 
 
+def may_be_read(settings: Settings) -> bool:
+    """Whether the settings let any feed be read."""
+    return settings.fetch == "on" and (settings.outside == "on" or bool(settings.fetch_allow))
+
+
 class FeedTable:
     """The last table that was whole: that of `MENAGERIE_FEEDS`, or ours. Empty as long as there has been none."""
 

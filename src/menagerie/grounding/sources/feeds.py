@@ -15,7 +15,7 @@ from menagerie.grounding.analysis import words_of
 from menagerie.grounding.chunking import JOINER
 from menagerie.grounding.document import Document, Passage
 from menagerie.grounding.feeds.choosing import MOST, asked_for, places_named
-from menagerie.grounding.feeds.current import FeedTable
+from menagerie.grounding.feeds.current import FeedTable, may_be_read
 from menagerie.grounding.feeds.feed import Entry, Feed, text_of
 from menagerie.grounding.feeds.table import Place, Subject
 from menagerie.grounding.source import Candidate, Kit, Lookup, Option, Source
@@ -41,6 +41,7 @@ class Feeds:
         self.table = FeedTable(kit.settings)
         self._reader = kit.reader
         self._zone = ZoneInfo(kit.settings.timezone)
+        self._offered = may_be_read(kit.settings)
 
     def serves(self, where: str) -> bool:
         """`feeds`, and what is in the table."""
@@ -60,8 +61,10 @@ class Feeds:
         ]
 
     def suggested(self, prompt: str, language: Language) -> Sequence[str]:
-        """The feeds that the words of a prompt ask for, in either language."""
+        """The feeds that the words of a prompt ask for, in either language; none where none could be read."""
         del language
+        if not self._offered:
+            return []
         self.table.look_soon()
         return [f"{ONE}{subject.id}" for subject in asked_for(self.table.subjects, prompt)]
 
