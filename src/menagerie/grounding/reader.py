@@ -80,9 +80,10 @@ class Reader:
         `source.unreachable`, `source.too_large`, `source.unreadable`, of a file there `document.encrypted`,
         `document.scanned` and `document.too_large`, and `queue.full` where too many pages are being read.
         """
-        if not most or self._client is None:
+        if not most:
             raise MenagerieError(ErrorCode.SOURCE_OFF)
-        self.documents.prepare()
+        if self._client is not None:
+            self.documents.prepare()
         page = await self.fetch(address, share, kinds=kinds, authorization=authorization, crawling=crawling)
         return await self.document(page, most)
 
