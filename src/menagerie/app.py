@@ -10,6 +10,8 @@ import signal
 import socket
 from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -31,10 +33,12 @@ from menagerie.engines.measurements import FILE_NAME, Measurements
 from menagerie.engines.orphans import end_orphans
 from menagerie.engines.plan import MIB
 from menagerie.engines.residency import Engines
+from menagerie.grounding.document import Document
 from menagerie.grounding.grounder import Grounder
 from menagerie.grounding.reader import Reader
 from menagerie.grounding.registry import Sources
 from menagerie.grounding.source import Kit
+from menagerie.grounding.stuffing import LONGEST, Stuffings
 from menagerie.grounding.uploads import Uploads
 from menagerie.logs import configure_logging
 from menagerie.models.catalogue import Catalogue
@@ -133,7 +137,9 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         sources = Sources.installed(Kit(settings, reader, store, embeddings))
         uploads = Uploads(store.files, FileFolder(settings.data / "files"), reader.documents)
         grounder = Grounder(sources, reader, uploads, embeddings)
-        turns = Turns(settings, resolver, engines, store, grounder)
+        stuffings = Stuffings(reader, partial(_read_stuffing, reader))
+        stack.push_async_callback(stuffings.close)
+        turns = Turns(settings, resolver, engines, store, grounder, stuffings)
         stack.push_async_callback(turns.close)
 
         async def answer(caller: BatchCaller, endpoint: str, body: dict[str, Any]) -> Reply:
@@ -236,6 +242,10 @@ class _DrainingServer(uvicorn.Server):
         await _cancel(draining)
         await super().shutdown(sockets)
         await asyncio.gather(*map(_cancel, self.server_state.tasks))
+
+
+async def _read_stuffing(reader: Reader, path: Path) -> Document:
+    return await reader.documents.read(path, name=path.name, most=LONGEST)
 
 
 async def _sample(services: Services) -> None:

@@ -79,7 +79,7 @@ class Material:
             documents=request.documents,
             places=request.sources,
             offered=offered,
-            held=turn.held,
+            held=turn.stuffing.passages,
         )
 
 
@@ -115,7 +115,13 @@ def _refuse_without(turn: RunningTurn) -> None:
     """A strict persona says that it found nothing; the model, who would say something else, is not asked."""
     grounded, request = turn.grounded, turn.request
     assert turn.persona is not None
-    if not turn.persona.strict or not grounded.looked or grounded.passages or request.given or turn.stuffed:
+    if (
+        not turn.persona.strict
+        or not grounded.looked
+        or grounded.passages
+        or request.given
+        or turn.stuffing.text
+    ):
         return
     if request.compiled is not None or request.tools is not None:
         raise MenagerieError(ErrorCode.SOURCE_NOTHING)

@@ -19,10 +19,10 @@ from menagerie.core.probabilities import TokenLogprob
 from menagerie.core.provenance import CitationFacts, ModelFacts, Provenance, SourceFacts, Timings
 from menagerie.engines.chat import Chunk, Usage
 from menagerie.grounding.citing import Cited, Citing
-from menagerie.grounding.document import Passage
 from menagerie.grounding.given import Given
 from menagerie.grounding.grounder import Grounded
 from menagerie.grounding.selection import FEWEST, selected
+from menagerie.grounding.stuffing import NOTHING
 from menagerie.locales import Language, text
 from menagerie.personas.persona import Persona
 from menagerie.personas.resolve import Resolution
@@ -123,8 +123,7 @@ class RunningTurn:
         self.grounding_ms = 0.0
         self.citing: Citing | None = None
         self.refusal = ""
-        self.held: tuple[Passage, ...] = ()
-        self.stuffed = False
+        self.stuffing = NOTHING
         self.asked_tokens = 0
         self.persona: Persona | None = None
         self.resolution: Resolution | None = None

@@ -12,7 +12,6 @@ import contextlib
 import functools
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -30,6 +29,7 @@ from menagerie.engines.chat import Chunk
 from menagerie.engines.lease import Lease
 from menagerie.engines.residency import Engines
 from menagerie.grounding.grounder import Grounder
+from menagerie.grounding.stuffing import Stuffings
 from menagerie.locales import Language, text
 from menagerie.models.wish import DEFAULT_MODEL
 from menagerie.personas.persona import Persona
@@ -44,7 +44,6 @@ _TOLD_EVERY_S: Final = 5.0
 """A waiting turn hears of its place at least this often …"""
 _TOLD_AGAIN_S: Final = 0.5
 """… and at most that often."""
-_LONGEST_STUFFING: Final = 200_000
 
 
 class Turns:
@@ -57,6 +56,7 @@ class Turns:
         engines: Engines,
         store: Store,
         grounder: Grounder,
+        stuffings: Stuffings,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self._settings = settings
@@ -64,6 +64,7 @@ class Turns:
         self._engines = engines
         self._store = store
         self._material = Material(grounder, resolver, engines)
+        self._stuffings = stuffings
         zone = ZoneInfo(settings.timezone)
         self._clock = asyncio.get_running_loop().time
         self._now = now or functools.partial(datetime.now, zone)
@@ -142,6 +143,8 @@ class Turns:
         if not request.prompt.strip() and request.address:
             turn.ask(text("prompt.address_alone", request.language))
         self._material.check(turn)
+        if not request.bypass and not request.raw:
+            turn.stuffing = await self._stuffings.text(persona, request.language, resolution.window)
         await self._accept(turn, persona, resolution)
         events: list[AnyEvent] = [Accepted(turn.id, turn.session, persona.name)]
         if resolution.wanted:
@@ -191,10 +194,9 @@ class Turns:
         request = turn.request
         system = ""
         if request.session is None and not request.bypass and not request.raw:
-            stuffing = await self._stuffing(persona, request.language)
             imperative = persona.text("imperative", request.language)
             name = request.user.names[0] if persona.tell_user and request.user.names else ""
-            system = system_prompt(imperative, stuffing, turn.started, request.language, name)
+            system = system_prompt(imperative, turn.stuffing.text, turn.started, request.language, name)
         turn.conversation = await self._store.turns.accept(
             TurnStart(
                 turn=turn.id,
@@ -282,16 +284,6 @@ class Turns:
         turn.calls += chunk.calls
         return [Called(call.id, call.name, call.arguments) for call in chunk.calls]
 
-    async def _stuffing(self, persona: Persona, language: Language) -> str:
-        where = persona.stuffing(language)
-        if not isinstance(where, Path):
-            return ""
-        try:
-            return await asyncio.to_thread(_read_text, where)
-        except OSError as failure:
-            log.warning("persona.stuffing_unreadable", persona=persona.name, failure=str(failure))
-            return ""
-
     async def _failed(self, turn: RunningTurn, failure: MenagerieError) -> Failed:
         if turn.conversation is not None:
             try:
@@ -347,8 +339,3 @@ class Turns:
 
 def _notice(key: str, language: Language, **values: object) -> Notice:
     return Notice(key.removeprefix("notice."), text(key, language, **values))
-
-
-def _read_text(path: Path) -> str:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return file.read(_LONGEST_STUFFING)

@@ -23,6 +23,7 @@ Ask = Callable[[Sequence[Message], object], Awaitable[Mapping[str, Any] | None]]
 LONGEST_QUESTION: Final = 400
 LONGEST_TERMS: Final = 120
 _MOST_SHOWN: Final = 2_000
+_FEWEST_KEPT: Final = 2
 _FEWEST_WORDS: Final = 3
 """Words up to which a question in the middle of a conversation is taken to need what was said before."""
 _LAST_MESSAGES: Final = 4
@@ -47,7 +48,10 @@ async def decide(
     """What to look up for `prompt`, said after `history`; at one of `options`, or at none of them."""
     answer = await ask(_question(prompt, history, language, options), _schema(options)) or {}
     said = " ".join([prompt, *(message.content for message in history[-_LAST_MESSAGES:])])
-    question = _believed(answer.get("question"), said, language) or plain_question(prompt, history, language)
+    plain = plain_question(prompt, history, language)
+    question = _believed(answer.get("question"), said, language)
+    if not _keeps(question, plain, language):
+        question = plain
     terms = _believed(answer.get("terms"), f"{said} {question}", language) or terms_of(question, language)
     chosen = next((one.where for one in options if one.where == answer.get("look_up")), "")
     return Decision(
@@ -117,6 +121,13 @@ def _language(wanted: object, written: str, language: Language) -> Language:
     """The other language only where what is to be looked for is written in it."""
     other = OTHER[language]
     return other if wanted == other and language_of_text(written) == other else language
+
+
+def _keeps(question: str, plain: str, language: Language) -> bool:
+    """Whether a question still asks for what the person's words do: at least a third of them are in it."""
+    wanted = {word for one in LANGUAGES for word in words_of(plain, one)}
+    kept = {word for one in LANGUAGES for word in words_of(question, one)} & wanted
+    return len(set(words_of(question, language))) >= _FEWEST_KEPT and len(kept) * 3 >= len(wanted)
 
 
 def _believed(written: object, said: str, language: Language) -> str:

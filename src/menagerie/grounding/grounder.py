@@ -52,13 +52,6 @@ class Uploads(Protocol):
         ...
 
 
-class NoUploads:
-    """Nobody has handed in anything."""
-
-    async def document(self, file: str, user: User) -> Document:
-        raise MenagerieError(ErrorCode.FILE_UNKNOWN)
-
-
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a turn wants grounded. `most` are the characters that its prompt has room for."""
 
