@@ -29,7 +29,12 @@ async def database(tmp_path: Path) -> AsyncIterator[Sqlite]:
 
 
 def tables(connection: Connection) -> set[str]:
-    return set(inspect(connection).get_table_names())
+    return {name for name in inspect(connection).get_table_names() if not of_words(name)}
+
+
+def of_words(name: str | None) -> bool:
+    """Whether a table is one of FTS5, which SQLAlchemy knows nothing of."""
+    return (name or "").startswith(("fact_words", "fact_stems"))
 
 
 async def test_the_service_knows_the_newest_step(database: Sqlite) -> None:
@@ -42,10 +47,12 @@ async def test_the_service_knows_the_newest_step(database: Sqlite) -> None:
 
 async def test_the_steps_lead_to_the_tables_that_the_code_uses(database: Sqlite) -> None:
     await database.write(schema.upgrade)
+    options = {
+        "compare_type": True,
+        "include_name": lambda name, kind, _: kind != "table" or not of_words(name),
+    }
     differences = await database.read(
-        lambda connection: compare_metadata(
-            MigrationContext.configure(connection, opts={"compare_type": True}), metadata
-        )
+        lambda connection: compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
     )
     assert differences == []
 

@@ -35,7 +35,7 @@ what when where which who whom whose why will with would you your
 """
 _FRENCH: Final = """
 a afin ai ainsi alors au aucun aucune aussi autre autres aux avec avez avoir car ce cela celle celui ces cet cette ceux
-chaque combien comme comment dans de des dois doit doivent donc du elle elles en entre es est et etaient etait etes etre
+chaque combien comme comment dans de des dois doit doivent donc du elle elles en entre es est et etaient etait etre
 eu faire fait faut il ils j je la le les leur leurs lors lorsque lui ma mais me meme mes moi mon ne ni nos notre nous on
 ont ou par pas peut peuvent peux plus pour puis quand que quel quelle quelles quels qui quoi sa sans se selon sera
 seront ses si son sont sur ta te tel telle tes ton tous tout toute toutes tres tu un une vers vos votre vous y

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from menagerie.store import schema
 from menagerie.store.batches import Batches
 from menagerie.store.connections import Database
+from menagerie.store.facts import Facts
 from menagerie.store.failures import Reason, StoreUnavailableError, unavailable
 from menagerie.store.files import Files
 from menagerie.store.keys import Keys
@@ -39,6 +40,7 @@ class Store:
         self.log = Log(database)
         self.files = Files(database)
         self.batches = Batches(database, instance)
+        self.facts = Facts(database)
         self.keys = Keys(database)
         self.sessions = Sessions(database)
         self.turns = Turns(database, self.log, instance)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -246,3 +247,96 @@ are JSON, counts are rows."""
 
 OPEN: Final = ("validating", "in_progress", "finalizing", "cancelling")
 """The states of a batch that somebody has to work on."""
+
+fact_collections: Final = Table(
+    "fact_collections",
+    metadata,
+    Column("key", Sequence, primary_key=True),
+    Column("name", Prose, nullable=False, unique=True),
+    Column("title", Prose, nullable=False),
+    Column("owner", Prose, nullable=False),
+    Column("readers", Prose, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("change", Sequence, nullable=False),
+    Column("removed", Boolean, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Collections of facts. `readers` is JSON; `change` grows with whatever changes what a search may find; what is
+`removed` is there only until it is emptied, under a name that nobody can give."""
+
+fact_folders: Final = Table(
+    "fact_folders",
+    metadata,
+    Column("key", Sequence, primary_key=True),
+    Column("collection", Sequence, ForeignKey("fact_collections.key"), nullable=False),
+    Column("path", Prose, nullable=False),
+    Column("watched", Boolean, nullable=False),
+    Column("mark", Prose, nullable=False),
+    Column("looked_at", Instant),
+    Column("problem", Prose, nullable=False),
+    Index("fact_folders_of_collection", "collection", "path", unique=True),
+    sqlite_autoincrement=True,
+)
+"""Folders that collections are filled from. `mark` tells one disk's folder from another's at the same path."""
+
+fact_documents: Final = Table(
+    "fact_documents",
+    metadata,
+    Column("key", Sequence, primary_key=True),
+    Column("id", Prose, nullable=False, unique=True),
+    Column("collection", Sequence, ForeignKey("fact_collections.key"), nullable=False),
+    Column("kind", Prose, nullable=False),
+    Column("name", Prose, nullable=False),
+    Column("origin", Prose, nullable=False),
+    Column("folder", Sequence),
+    Column("address", Prose, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("modified_ns", BigInteger, nullable=False),
+    Column("sha256", Prose, nullable=False),
+    Column("etag", Prose, nullable=False),
+    Column("title", Prose, nullable=False),
+    Column("language", Prose, nullable=False),
+    Column("pages", Integer, nullable=False),
+    Column("state", Prose, nullable=False),
+    Column("code", Prose, nullable=False),
+    Column("values", Prose, nullable=False),
+    Column("passages", Integer, nullable=False),
+    Column("added_at", Instant, nullable=False),
+    Column("read_at", Instant),
+    Column("version", Integer, nullable=False),
+    Column("writing", Integer, nullable=False),
+    Column("change", Sequence, nullable=False),
+    Index("fact_documents_of_collection", "collection", "origin", unique=True),
+    sqlite_autoincrement=True,
+)
+"""Documents of collections. Only their passages of `version` are searched; `writing` is the newest version that anybody
+began to write. `change` is that of the collection when what is searched of it changed last."""
+
+fact_passages: Final = Table(
+    "fact_passages",
+    metadata,
+    Column("key", Sequence, primary_key=True),
+    Column("document", Sequence, ForeignKey("fact_documents.key"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("text", Prose, nullable=False),
+    Column("heading", Prose, nullable=False),
+    Column("page", Integer, nullable=False),
+    Column("language", Prose, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Index("fact_passages_of_document", "document", "version", "position"),
+    sqlite_autoincrement=True,
+)
+"""Passages, by document and position from 0. `digest` is that of what is embedded of them. Their stems are in
+`fact_words`, which is SQLite's FTS5 or a column of PostgreSQL's type tsvector (see `store/facts/words.py`)."""
+
+fact_vectors: Final = Table(
+    "fact_vectors",
+    metadata,
+    Column("passage", Sequence, ForeignKey("fact_passages.key", ondelete="CASCADE"), primary_key=True),
+    Column("document", Sequence, nullable=False),
+    Column("model", Prose, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Index("fact_vectors_of_document", "document"),
+)
+"""What passages are about, of length 1, as half-precision floats in little-endian order; `model` tells of which."""
