@@ -73,7 +73,7 @@ _IZE: Final = re.compile(r"(?<=[a-z]{3})is(?=(?:e[ds]?|ers?|ing|ations?)$)")
 _ACCENTED: Final = (("iere", "ière"), ("erent", "èrent"), ("ite", "ité"), ("ee", "ée"))
 """Endings that the French stemmer knows by their accents only."""
 _ALGORITHMS: Final[dict[Language, str]] = {"en": "english", "fr": "french"}
-_MOST_KNOWN: Final = 200_000
+_MOST_KNOWN: Final = 20_000
 
 
 def words_of(text: str, language: Language) -> list[str]:

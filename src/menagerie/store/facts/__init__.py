@@ -5,6 +5,7 @@ from __future__ import annotations
 from menagerie.store.connections import Database
 from menagerie.store.facts.collections import Collections
 from menagerie.store.facts.documents import Documents
+from menagerie.store.facts.finding import Finding
 from menagerie.store.facts.passages import Passages
 from menagerie.store.facts.vectors import Vectors
 
@@ -15,5 +16,6 @@ class Facts:
     def __init__(self, database: Database) -> None:
         self.passages = Passages(database)
         self.vectors = Vectors(database)
+        self.finding = Finding(database)
         self.documents = Documents(database, self.passages)
         self.collections = Collections(database, self.passages)

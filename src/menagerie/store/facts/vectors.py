@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from menagerie.store.connections import Database
-from menagerie.store.facts.passages import SLICE, next_change
+from menagerie.store.facts.passages import REMOVED, SLICE, next_change
 from menagerie.store.tables import fact_collections, fact_documents, fact_passages, fact_vectors
 
 
@@ -91,11 +91,9 @@ class Vectors:
         while await self._database.write(work):
             pass
 
-    async def changes(self, collections: Sequence[int]) -> dict[int, int]:
-        """The number of the last change of each of those collections that there are."""
-        query = select(fact_collections.c.key, fact_collections.c.change).where(
-            fact_collections.c.key.in_(collections), ~fact_collections.c.removed
-        )
+    async def changes(self) -> dict[int, int]:
+        """The number of the last change of each collection."""
+        query = select(fact_collections.c.key, fact_collections.c.change).where(~fact_collections.c.removed)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return {row[0]: row[1] for row in rows}
 
@@ -105,6 +103,13 @@ class Vectors:
             lambda connection: connection.execute(_DOCUMENTS, {"its_collection": collection}).all()
         )
         return {row[0]: row[1] for row in rows}
+
+    async def bytes_of(self, collection: int, model: str) -> int:
+        """How many bytes the vectors of `model` take that a collection has."""
+        values = {"its_collection": collection, "its_model": model}
+        return int(
+            await self._database.read(lambda connection: connection.execute(_BYTES, values).scalar_one())
+        )
 
     async def slice(
         self,
@@ -128,7 +133,12 @@ _SEARCHED: Final = (fact_documents.c.key == fact_passages.c.document) & (
     fact_documents.c.version == fact_passages.c.version
 )
 _MISSING: Final = (
-    select(fact_passages.c.key, fact_documents.c.title, fact_passages.c.heading, fact_passages.c.text)
+    select(
+        fact_passages.c.key,
+        func.coalesce(func.nullif(fact_documents.c.title, ""), fact_documents.c.name),
+        fact_passages.c.heading,
+        fact_passages.c.text,
+    )
     .join(fact_documents, _SEARCHED)
     .join(
         fact_vectors,
@@ -163,6 +173,16 @@ _ANY: Final = (
 )
 _DOCUMENTS: Final = select(fact_documents.c.key, fact_documents.c.change).where(
     fact_documents.c.collection == bindparam("its_collection"), fact_documents.c.version > 0
+)
+_BYTES: Final = (
+    select(func.coalesce(func.sum(func.length(fact_vectors.c.vector)), 0))
+    .select_from(fact_vectors)
+    .join(fact_documents, fact_documents.c.key == fact_vectors.c.document)
+    .where(
+        fact_documents.c.collection == bindparam("its_collection"),
+        fact_documents.c.version != REMOVED,
+        fact_vectors.c.model == bindparam("its_model"),
+    )
 )
 _SLICE: Final = (
     select(fact_passages.c.key, fact_passages.c.document, fact_vectors.c.vector)

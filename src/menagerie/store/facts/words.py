@@ -24,6 +24,11 @@ class WordsOf(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
 
 
+def mark(collection: int, language: str) -> str:
+    """What stands before the stems of passages in this language, of this collection."""
+    return f"{collection}{language[:1]}"
+
+
 def insert_words(connection: Connection, found: Iterable[WordsOf]) -> None:
     """Index passages that were just inserted."""
     rows = [
