@@ -14,6 +14,7 @@ from sqlalchemy import Connection, make_url, text
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.store.database import Store
 from menagerie.store.facts.collections import Collection, Folder
+from menagerie.store.facts.vectors import NewVector
 from menagerie.store.facts.words import frequencies, matching, words_of_passages
 from tests.store.examples import NOON
 from tests.store.facts import collection, document, passage, write
@@ -141,7 +142,7 @@ async def test_nothing_of_a_removed_collection_is_left_and_its_name_is_free(stor
         record = await document(store, made, f"/srv/{number}")
         await write(store, made, record, [f"leave {n}" for n in range(250)])
     missing = await store.facts.vectors.missing("m")
-    await store.facts.vectors.set("m", {one.passage: b"\0\0" for one in missing})
+    await store.facts.vectors.set("m", {one.passage: NewVector(b"\0\0") for one in missing})
     await store.facts.collections.remove(made.key)
     assert await rows(store) == {}
     assert (await collection(store)).key > made.key
@@ -222,13 +223,17 @@ async def test_vectors_are_missed_set_and_carried_over_to_what_says_the_same(sto
     await write(store, made, record, ["one", "two"])
     missing = await store.facts.vectors.missing("m")
     assert [one.text for one in missing] == ["one", "two"]
-    await store.facts.vectors.set("m", {one.passage: one.text.encode() for one in missing} | {999: b"gone"})
+    await store.facts.vectors.set(
+        "m", {one.passage: NewVector(one.text.encode(), b"s") for one in missing} | {999: NewVector(b"gone")}
+    )
     assert await store.facts.vectors.missing("m") == ()
     assert len(await store.facts.vectors.missing("another", collection=made.key)) == 2
 
     await write(store, made, record, ["two", "three"])
     kept = await store.facts.vectors.slice(made.key, "m", limit=10)
     assert [one.vector for one in kept] == [b"two"]
+    assert await store.facts.vectors.sentences("m", [kept[0].passage]) == {kept[0].passage: b"s"}
+    assert await store.facts.vectors.sentences("another", [kept[0].passage]) == {}
     assert [one.text for one in await store.facts.vectors.missing("m")] == ["three"]
     listed = await store.facts.documents.list(made.key, model="m")
     assert [(one.passages, one.embedded) for one in listed] == [(2, 1)]
@@ -240,17 +245,17 @@ async def test_every_change_of_what_is_searched_is_numbered_for_other_processes(
     store: Store, command: Store
 ) -> None:
     made = await collection(store)
-    seen = [(await command.facts.vectors.changes([made.key]))[made.key]]
+    seen = [(await command.facts.vectors.changes())[made.key]]
 
     async def changed() -> bool:
-        seen.append((await command.facts.vectors.changes([made.key]))[made.key])
+        seen.append((await command.facts.vectors.changes())[made.key])
         return seen[-1] > seen[-2]
 
     record = await document(store, made)
     await write(store, made, record, ["one"])
     assert await changed()
     (missing,) = await command.facts.vectors.missing("m")
-    await store.facts.vectors.set("m", {missing.passage: b"one"})
+    await store.facts.vectors.set("m", {missing.passage: NewVector(b"one")})
     assert await changed()
     assert await command.facts.vectors.documents(made.key) == {record.key: seen[-1]}
     await store.facts.vectors.forget(made.key)
@@ -258,7 +263,7 @@ async def test_every_change_of_what_is_searched_is_numbered_for_other_processes(
     await store.facts.documents.remove([record.key])
     assert await changed()
     await store.facts.collections.remove(made.key)
-    assert await command.facts.vectors.changes([made.key]) == {}
+    assert await command.facts.vectors.changes() == {}
 
 
 async def test_writers_beside_each_other_lose_nothing(store: Store, command: Store) -> None:

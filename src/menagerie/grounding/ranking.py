@@ -13,11 +13,11 @@ from menagerie.grounding.analysis import LANGUAGES, question_words, words_of
 from menagerie.grounding.document import Passage
 from menagerie.locales import Language
 
-SATURATION: Final = 0.6
+SATURATION: Final = 0.8
 """BM25's k1: how little a word counts more when it comes again."""
 LENGTH: Final = 0.4
 """BM25's b: how much less a word counts in a long passage."""
-HEADING: Final = 0.6
+HEADING: Final = 1.0
 """What a word of a title or of a heading counts, beside one of the text."""
 
 

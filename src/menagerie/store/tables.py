@@ -337,6 +337,8 @@ fact_vectors: Final = Table(
     Column("document", Sequence, nullable=False),
     Column("model", Prose, nullable=False),
     Column("vector", LargeBinary, nullable=False),
+    Column("sentences", LargeBinary, nullable=False),
     Index("fact_vectors_of_document", "document"),
 )
-"""What passages are about, of length 1, as half-precision floats in little-endian order; `model` tells of which."""
+"""What passages are about: `vector` of length 1, as half-precision floats in little-endian order; `sentences` of any
+length, one after the other, as bytes with a sign. `model` tells who made them."""

@@ -7,12 +7,14 @@ from typing import Final, TypeVar
 
 import msgspec
 
-BY_VECTOR: Final = 0.5
+BY_VECTOR: Final = 0.7
 """How much of a score the vectors make where the model knows the languages of question and passage …"""
-BY_VECTOR_ACROSS: Final = 0.0
+BY_VECTOR_ACROSS: Final = 0.1
 """… and where it does not: a model that learned English only sees likeness in French where there is none."""
 MOST_OF_A_DOCUMENT: Final = 3
 """Passages of one document, while there are others."""
+BY_SENTENCE: Final = 0.7
+"""How much of a cosine its nearest sentence makes, the rest being that of the whole passage."""
 _USUAL: Final = 0.15
 """The cosine of two texts that have nothing to do with each other, and …"""
 _WEIGHT_OF_USUAL: Final = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -19,12 +19,13 @@ from menagerie.grounding.document import Passage
 from menagerie.grounding.facts.matrix import stored
 from menagerie.grounding.facts.models import Maker, Makers
 from menagerie.grounding.facts.search import Found, Search
+from menagerie.grounding.facts.sentences import packed, sentences_of
 from menagerie.grounding.facts.vectors import Matrices, VectorIndex
 from menagerie.locales import Language
 from menagerie.store.database import Store
 from menagerie.store.facts.documents import DocumentRecord
 from menagerie.store.facts.passages import SLICE, NewPassage
-from menagerie.store.facts.vectors import Unembedded
+from menagerie.store.facts.vectors import NewVector, Unembedded
 from menagerie.store.facts.words import mark
 
 log = structlog.get_logger("menagerie.facts")
@@ -43,9 +44,7 @@ class Facts:
         self._store = store.facts
         self._embeddings = embeddings
         self._makers = Makers()
-        self._search = Search(
-            store.facts.finding, embeddings, self._makers, vectors or Matrices(store.facts.vectors)
-        )
+        self._search = Search(store.facts, embeddings, self._makers, vectors or Matrices(store.facts.vectors))
         self._whole: dict[tuple[str, int | None], dict[int, int]] = {}
         self._after: dict[tuple[str, int | None], int] = {}
 
@@ -87,7 +86,7 @@ class Facts:
         except MenagerieError:
             return ""
 
-    async def embed_missing(self, user: User, *, collection: int | None = None, most: int = 64) -> int:
+    async def embed_missing(self, user: User, *, collection: int | None = None, most: int = 32) -> int:
         """Make at most `most` vectors that are missing, of one collection or of all; gives how many, 0 when there is
         nothing left to do. Raises what `Embeddings.embed` raises, `embeddings.off` first of all."""
         maker = await self._maker()
@@ -102,10 +101,12 @@ class Facts:
         if not missing:
             self._whole[key] = changes
             return 0
-        vectors = await self._embedded([embedded_text(one) for one in missing], user)
-        halves = await asyncio.to_thread(lambda: [stored(vector) for vector in vectors])
-        pairs = zip(missing, halves, strict=True)
-        await self._store.vectors.set(maker.id, {one.passage: half for one, half in pairs})
+        texts = [embedded_texts(one, sentences=maker.knows(one.language)) for one in missing]
+        vectors = iter(await self._embedded([text for some in texts for text in some], user))
+        by_passage = {
+            one.passage: list(islice(vectors, len(some))) for one, some in zip(missing, texts, strict=True)
+        }
+        await self._store.vectors.set(maker.id, await asyncio.to_thread(_packed, by_passage))
         self._after[key] = missing[-1].passage
         return len(missing)
 
@@ -128,9 +129,23 @@ class Facts:
         return await self._embedded([texts[0][: len(texts[0]) // 2]], user)
 
 
-def embedded_text(passage: Unembedded) -> str:
+def embedded_text(title: str, heading: str, text: str) -> str:
     """What is embedded of a passage: with its title and its headings, without which many say little."""
-    return "\n".join(part for part in (passage.title, passage.heading, passage.text) if part.strip()) or "-"
+    return "\n".join(part for part in (title, heading, text) if part.strip()) or "-"
+
+
+def embedded_texts(passage: Unembedded, *, sentences: bool) -> list[str]:
+    """The same, and after it its sentences, each with the headings."""
+    before = f"{passage.heading}: " if passage.heading else ""
+    each = sentences_of(passage.text) if sentences else []
+    return [
+        embedded_text(passage.title, passage.heading, passage.text),
+        *(before + sentence for sentence in each),
+    ]
+
+
+def _packed(vectors: Mapping[int, Sequence[Sequence[float]]]) -> dict[int, NewVector]:
+    return {key: NewVector(stored(some[0]), packed(some[1:])) for key, some in vectors.items()}
 
 
 def _indexed(record: DocumentRecord, passages: Sequence[Passage]) -> list[NewPassage]:
@@ -142,7 +157,7 @@ def _new_passage(record: DocumentRecord, passage: Passage) -> NewPassage:
     language = language or language_of_text(passage.text) or "en"
     before = mark(record.collection, language)
     title = record.title or record.name
-    shown = embedded_text(Unembedded(0, title, passage.heading, passage.text))
+    shown = embedded_text(title, passage.heading, passage.text)
     return NewPassage(
         text=passage.text,
         heading=passage.heading,

@@ -30,6 +30,10 @@ class Maker(msgspec.Struct, frozen=True):
     id: str
     knows_french: bool
 
+    def knows(self, *languages: str) -> bool:
+        """Whether it tells texts in these languages apart by what they say."""
+        return self.knows_french or all(language == "en" for language in languages)
+
 
 class Makers:
     """Tells who makes vectors now. Files are looked into once, in a thread."""

@@ -16,6 +16,7 @@ from menagerie.embeddings.service import Embeddings
 from menagerie.grounding.analysis import LANGUAGES, question_words
 from menagerie.grounding.document import Passage
 from menagerie.grounding.facts.fusion import (
+    BY_SENTENCE,
     BY_VECTOR,
     BY_VECTOR_ACROSS,
     Nearness,
@@ -26,10 +27,12 @@ from menagerie.grounding.facts.fusion import (
 from menagerie.grounding.facts.matrix import Scan
 from menagerie.grounding.facts.models import Maker, Makers
 from menagerie.grounding.facts.reranking import reranked
+from menagerie.grounding.facts.sentences import nearest as nearest_sentences
 from menagerie.grounding.facts.vectors import VectorIndex
 from menagerie.grounding.ranking import bag_of, rarity, share
 from menagerie.locales import Language
-from menagerie.store.facts.finding import Finding, FoundPassage, State
+from menagerie.store.facts import Facts
+from menagerie.store.facts.finding import FoundPassage, State
 from menagerie.store.facts.words import mark
 
 log = structlog.get_logger("menagerie.facts")
@@ -63,7 +66,8 @@ class _Nearest(msgspec.Struct, frozen=True):
     """What the vectors say of each collection; nothing where they are not there."""
 
     scans: Mapping[int, Scan] = {}
-    maker: Maker | None = None
+    maker: Maker = Maker("", False)
+    vector: Sequence[float] = ()
 
 
 class _Scored(Ranked, frozen=True):
@@ -73,10 +77,9 @@ class _Scored(Ranked, frozen=True):
 class Search:
     """Searches by words, and by vectors as far as there are any."""
 
-    def __init__(
-        self, finding: Finding, embeddings: Embeddings, makers: Makers, vectors: VectorIndex
-    ) -> None:
-        self._finding = finding
+    def __init__(self, store: Facts, embeddings: Embeddings, makers: Makers, vectors: VectorIndex) -> None:
+        self._store = store
+        self._finding = store.finding
         self._embeddings = embeddings
         self._makers = makers
         self._vectors = vectors
@@ -103,7 +106,12 @@ class Search:
         for scan in nearest.scans.values():
             wanted.update(dict.fromkeys(key for key, _ in scan.best(CANDIDATES)))
         found = await self._finding.passages(list(wanted))
-        scored = await asyncio.to_thread(_scored, found, asked, weights, nearest)
+        sentences = (
+            await self._store.vectors.sentences(nearest.maker.id, [one.key for one in found])
+            if nearest.scans
+            else {}
+        )
+        scored = await asyncio.to_thread(_scored, found, asked, weights, nearest, sentences)
         best = spread(scored, max(most, CANDIDATES // 3))
         if self._embeddings.reranker.choice:
             texts = [one.found.text for one in best]
@@ -164,7 +172,7 @@ class Search:
             return _Nearest()
         (vector,) = embedded.vectors
         scans = {key: await self._vectors.scan(key, states[key].change, maker.id, vector) for key in held}
-        return _Nearest(scans, maker)
+        return _Nearest(scans, maker, vector)
 
     def _forget(self, collections: set[int]) -> None:
         for key in collections:
@@ -177,12 +185,15 @@ def _scored(
     asked: _Question,
     weights: Mapping[int, Mapping[str, float]],
     nearest: _Nearest,
+    sentences: Mapping[int, bytes],
 ) -> list[_Scored]:
     cosines: dict[int, float] = {}
     usual: dict[int, Nearness] = {}
     for key, scan in nearest.scans.items():
         cosines |= scan.of([one.key for one in found if one.collection == key])
         usual[key] = Nearness.among(float(scan.cosines.mean()), len(scan.cosines))
+    for key, cosine in nearest_sentences(sentences, nearest.vector).items():
+        cosines[key] = (1 - BY_SENTENCE) * cosines.get(key, cosine) + BY_SENTENCE * cosine
     average = max(1.0, sum(len(one.words.words) for one in found) / max(1, len(found)))
     return [
         _Scored(
@@ -206,9 +217,8 @@ def _share(found: FoundPassage, asked: _Question, weights: Mapping[str, float], 
     return share(bag_of(found.words.heading, found.words.words), wanted, average)
 
 
-def _weight(found: FoundPassage, asked: _Question, maker: Maker | None) -> float:
-    english = asked.language == "en" and found.language == "en"
-    return BY_VECTOR if english or (maker is not None and maker.knows_french) else BY_VECTOR_ACROSS
+def _weight(found: FoundPassage, asked: _Question, maker: Maker) -> float:
+    return BY_VECTOR if maker.knows(asked.language, found.language) else BY_VECTOR_ACROSS
 
 
 def _passage(scored: _Scored) -> Passage:

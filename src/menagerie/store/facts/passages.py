@@ -147,12 +147,14 @@ def _carry_over(
     pairs: Sequence[tuple[int, NewPassage]],
 ) -> None:
     query = _KNOWN.where(fact_passages.c.digest.in_(list(wanted)))
-    known = {
-        bytes(digest): (model, vector)
-        for digest, model, vector in connection.execute(query, {"its_key": document})
-    }
+    rows_of = connection.execute(query, {"its_key": document}).mappings()
+    known = {bytes(row["digest"]): row for row in rows_of}
     rows = [
-        {"passage": key, "document": document, "model": known[one.digest][0], "vector": known[one.digest][1]}
+        {
+            "passage": key,
+            "document": document,
+            **{name: known[one.digest][name] for name in ("model", "vector", "sentences")},
+        }
         for key, one in pairs
         if one.digest in known
     ]
@@ -215,7 +217,7 @@ _LAST_CHANGE: Final = select(fact_collections.c.change).where(
     fact_collections.c.key == bindparam("its_key"), ~fact_collections.c.removed
 )
 _KNOWN: Final = (
-    select(fact_passages.c.digest, fact_vectors.c.model, fact_vectors.c.vector)
+    select(fact_passages.c.digest, fact_vectors.c.model, fact_vectors.c.vector, fact_vectors.c.sentences)
     .join(fact_documents, fact_documents.c.key == fact_passages.c.document)
     .join(fact_vectors, fact_vectors.c.passage == fact_passages.c.key)
     .where(

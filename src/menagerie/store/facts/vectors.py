@@ -17,9 +17,17 @@ class Unembedded(msgspec.Struct, frozen=True):
     """A passage without a vector, and what it is embedded by."""
 
     passage: int
+    language: str
     title: str
     heading: str
     text: str
+
+
+class NewVector(msgspec.Struct, frozen=True):
+    """What a passage is about, and what each of its sentences is about, as `fact_vectors` has them."""
+
+    vector: bytes
+    sentences: bytes = b""
 
 
 class StoredVector(msgspec.Struct, frozen=True):
@@ -47,7 +55,7 @@ class Vectors:
         )
         return tuple(Unembedded(*row) for row in rows)
 
-    async def set(self, model: str, vectors: Mapping[int, bytes]) -> None:
+    async def set(self, model: str, vectors: Mapping[int, NewVector]) -> None:
         """Store the vectors of passages, at most `SLICE`, in place of those that they had. Passages that have gone are
         not missed."""
 
@@ -57,7 +65,13 @@ class Vectors:
             changes = {key: next_change(connection, key) for key in sorted({row[0] for row in touched})}
             found = connection.execute(_LIVING.where(fact_passages.c.key.in_(keys))).all()
             rows = [
-                {"passage": key, "document": document, "model": model, "vector": vectors[key]}
+                {
+                    "passage": key,
+                    "document": document,
+                    "model": model,
+                    "vector": vectors[key].vector,
+                    "sentences": vectors[key].sentences,
+                }
                 for key, document, collection in found
                 if collection in changes
             ]
@@ -111,6 +125,14 @@ class Vectors:
             await self._database.read(lambda connection: connection.execute(_BYTES, values).scalar_one())
         )
 
+    async def sentences(self, model: str, passages: Sequence[int]) -> dict[int, bytes]:
+        """What the sentences of passages are about, of those of which `model` has said so."""
+        query = select(fact_vectors.c.passage, fact_vectors.c.sentences).where(
+            fact_vectors.c.passage.in_(passages), fact_vectors.c.model == model
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return {row[0]: bytes(row[1]) for row in rows if row[1]}
+
     async def slice(
         self,
         collection: int,
@@ -135,6 +157,7 @@ _SEARCHED: Final = (fact_documents.c.key == fact_passages.c.document) & (
 _MISSING: Final = (
     select(
         fact_passages.c.key,
+        fact_passages.c.language,
         func.coalesce(func.nullif(fact_documents.c.title, ""), fact_documents.c.name),
         fact_passages.c.heading,
         fact_passages.c.text,

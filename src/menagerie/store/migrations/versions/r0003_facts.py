@@ -96,6 +96,7 @@ def upgrade() -> None:
         sa.Column("document", SEQUENCE, nullable=False),
         *_texts("model"),
         sa.Column("vector", sa.LargeBinary, nullable=False),
+        sa.Column("sentences", sa.LargeBinary, nullable=False),
     )
     op.create_index("fact_vectors_of_document", "fact_vectors", ["document"])
     if op.get_bind().dialect.name == "sqlite":
