@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
 MOST_POSITIONS: Final = 200
 """Of one word in one passage, in PostgreSQL, which knows 256 of them."""
@@ -96,7 +96,7 @@ def matching(connection: Connection, weights: Mapping[str, float], most: int) ->
 def words_of_passages(connection: Connection, passages: Sequence[int]) -> dict[int, WordsOf]:
     """The words of passages by their keys."""
     if connection.dialect.name == "sqlite":
-        rows = [row for key in passages for row in connection.execute(_GET_FTS5, {"passage": key})]
+        rows = list(connection.execute(_GET_FTS5, {"passages": list(passages)}))
     else:
         rows = list(connection.execute(_GET_TSVECTOR, {"passages": list(passages)}))
     return {
@@ -125,7 +125,9 @@ _INSERT_FTS5: Final = text(
     "INSERT INTO fact_words (rowid, heading, words) VALUES (:passage, :heading, :words)"
 )
 _DELETE_FTS5: Final = text("DELETE FROM fact_words WHERE rowid = :passage")
-_GET_FTS5: Final = text("SELECT rowid, heading, words FROM fact_words WHERE rowid = :passage")
+_GET_FTS5: Final = text("SELECT rowid, heading, words FROM fact_words WHERE rowid IN :passages").bindparams(
+    bindparam("passages", expanding=True)
+)
 _MATCH_FTS5: Final = text(
     "SELECT rowid FROM fact_words WHERE fact_words MATCH :query ORDER BY bm25(fact_words, 1.5, 1.0) LIMIT :most"
 )
