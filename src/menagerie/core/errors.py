@@ -44,6 +44,8 @@ class ErrorCode(StrEnum):
     DOCUMENT_TOO_LARGE = "document.too_large"
     DOCUMENT_UNSUPPORTED = "document.unsupported"
     DOCUMENT_UNKNOWN = "document.unknown"
+    DOCUMENT_UNREADABLE = "document.unreadable"
+    FACTS_FULL = "facts.full"
     FACTS_INVALID = "facts.invalid"
     FACTS_NAME_TAKEN = "facts.name_taken"
     FACTS_UNKNOWN = "facts.unknown"

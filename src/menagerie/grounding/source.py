@@ -15,18 +15,21 @@ from menagerie.locales import Language
 
 if TYPE_CHECKING:
     from menagerie.embeddings.service import Embeddings
+    from menagerie.grounding.facts.service import FactBases
     from menagerie.grounding.reader import Reader
     from menagerie.settings import Settings
     from menagerie.store.database import Store
 
 
 class Kit(msgspec.Struct, frozen=True):
-    """What sources are made of: the one way to read addresses, the store, the models of texts."""
+    """What sources are made of: the one way to read addresses, the store, the models of texts, the collections."""
 
     settings: Settings
     reader: Reader
     store: Store
     embeddings: Embeddings
+    facts: FactBases | None = None
+    """The collections of the service, where it keeps any."""
 
 
 class Lookup(msgspec.Struct, frozen=True, kw_only=True):

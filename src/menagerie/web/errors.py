@@ -60,6 +60,8 @@ STATUS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.DOCUMENT_TOO_LARGE: 413,
     ErrorCode.DOCUMENT_UNSUPPORTED: 415,
     ErrorCode.DOCUMENT_UNKNOWN: 404,
+    ErrorCode.DOCUMENT_UNREADABLE: 422,
+    ErrorCode.FACTS_FULL: 409,
     ErrorCode.FACTS_INVALID: 400,
     ErrorCode.FACTS_NAME_TAKEN: 409,
     ErrorCode.FACTS_UNKNOWN: 404,
@@ -124,7 +126,7 @@ _OF_STATUS: Final = {
     413: ErrorCode.BODY_TOO_LARGE,
 }
 _OPENAI_PATHS: Final = "/v1/"
-_JSON_PATHS: Final = ("/toil/", "/describe/", "/embedding/", _OPENAI_PATHS)
+_JSON_PATHS: Final = ("/toil/", "/describe/", "/embedding/", "/facts", _OPENAI_PATHS)
 _MEDIA: Final[dict[str, Form]] = {"text/html": "html", "application/json": "json", "text/plain": "text"}
 _MOST_SHOWN: Final = 60
 _UNAUTHORIZED: Final = 401

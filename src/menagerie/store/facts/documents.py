@@ -16,7 +16,8 @@ from menagerie.store.facts.passages import REMOVED, Passages, next_change
 from menagerie.store.tables import fact_collections, fact_documents, fact_vectors, generated_key
 
 DocumentKind = Literal["file", "upload", "address"]
-State = Literal["waiting", "ready", "failed"]
+State = Literal["waiting", "ready", "failed", "removed"]
+"""`removed` is a file of a folder that somebody has taken out: only its name is left, so that it is not read again."""
 
 
 class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,7 +210,11 @@ _STATES: Final = (
         func.count(),
         func.coalesce(func.sum(fact_documents.c.passages), 0),
     )
-    .where(fact_documents.c.collection == bindparam("its_collection"), fact_documents.c.version != REMOVED)
+    .where(
+        fact_documents.c.collection == bindparam("its_collection"),
+        fact_documents.c.version != REMOVED,
+        fact_documents.c.state != "removed",
+    )
     .group_by(fact_documents.c.state)
 )
 _ALL_EMBEDDED: Final = (
