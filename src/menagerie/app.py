@@ -34,6 +34,7 @@ from menagerie.engines.orphans import end_orphans
 from menagerie.engines.plan import MIB
 from menagerie.engines.residency import Engines
 from menagerie.grounding.document import Document
+from menagerie.grounding.facts.service import FactBases
 from menagerie.grounding.grounder import Grounder
 from menagerie.grounding.reader import Reader
 from menagerie.grounding.registry import Sources
@@ -65,6 +66,7 @@ from menagerie.web.routes import (
     platform,
     toil,
 )
+from menagerie.web.routes import facts as facts_routes
 from menagerie.web.routes import socket as socket_routes
 from menagerie.web.services import Services
 
@@ -102,7 +104,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     errors.install(app)
-    interfaces = (describe, gpt, toil, embedding, openai, openai_batches, socket_routes)
+    interfaces = (describe, gpt, toil, embedding, openai, openai_batches, facts_routes, socket_routes)
     for routes in (pages, docs, *interfaces, platform, metrics, health):
         app.include_router(routes.router)
     app.add_middleware(Guard, settings=services.settings)
@@ -134,7 +136,9 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         stack.push_async_callback(resolver.close)
         reader = Reader(settings)
         stack.push_async_callback(reader.close)
-        sources = Sources.installed(Kit(settings, reader, store, embeddings))
+        facts = FactBases(settings, store, reader, embeddings)
+        stack.push_async_callback(facts.close)
+        sources = Sources.installed(Kit(settings, reader, store, embeddings, facts))
         uploads = Uploads(store.files, FileFolder(settings.data / "files"), reader.documents)
         grounder = Grounder(sources, reader, uploads, embeddings)
         stuffings = Stuffings(reader, partial(_read_stuffing, reader))
@@ -162,6 +166,7 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
             figures,
             batches,
             uploads,
+            facts,
         )
         for work in (personas.watch(), engines.watch(), _sample(services), _preload(services)):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
@@ -192,7 +197,11 @@ def serve(settings: Settings, sockets: Sequence[socket.socket] | None = None) ->
 
 
 async def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
-    async with running(settings) as services, _working(services.batches.run()):
+    async with (
+        running(settings) as services,
+        _working(services.batches.run()),
+        _working(services.facts.run()),
+    ):
         config = uvicorn.Config(
             create_app(services),
             http=BoundedHttpProtocol,

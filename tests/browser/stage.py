@@ -198,6 +198,7 @@ class Stage:
             figures=self.figures,
             batches=cast("Any", None),
             uploads=cast("Any", None),
+            facts=cast("Any", None),
         )
         errors.install(app)
         for routes in (pages, docs, describe, gpt, toil, platform, socket_routes):

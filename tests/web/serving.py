@@ -113,6 +113,7 @@ class Parts:
     embeddings: Any = None
     batches: Any = None
     uploads: Any = None
+    facts: Any = None
     figures: Figures = field(default_factory=Figures)
     body_patience: float = 20.0
     routers: tuple[APIRouter, ...] = ()
@@ -142,6 +143,7 @@ def application(given: Parts) -> FastAPI:
         figures=given.figures,
         batches=given.batches,
         uploads=given.uploads,
+        facts=given.facts,
     )
     errors.install(app)
     for router in (gpt.router, toil.router, describe.router, health.router, *given.routers):

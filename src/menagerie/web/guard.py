@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Final
 
@@ -47,7 +48,9 @@ SEND: Final = "menagerie.send"
 """Where a websocket's scope has the server's own `send`, without what the framework puts around it."""
 
 FILES: Final = "/v1/files"
-"""Where files are sent to."""
+"""Where files are sent to …"""
+DOCUMENTS: Final = re.compile(r"/facts/[^/]+/documents")
+"""… and documents of collections."""
 _FORM_AROUND: Final = 65_536
 """Bytes of a form beside the file in it."""
 _DRAIN_BYTES: Final = 16 * 1024 * 1024
@@ -122,9 +125,12 @@ class Guard:
 
     def _largest_body(self, scope: Scope) -> int:
         """The most bytes of a body. A route that takes a file writes it away as it comes."""
-        if scope["method"] == "POST" and scope["path"] == FILES:
-            settings = self._settings
-            return max(settings.max_file, settings.max_document, settings.max_body) + _FORM_AROUND
+        settings = self._settings
+        if scope["method"] == "POST":
+            if scope["path"] == FILES:
+                return max(settings.max_file, settings.max_document, settings.max_body) + _FORM_AROUND
+            if DOCUMENTS.fullmatch(scope["path"]):
+                return max(settings.max_document, settings.max_body) + _FORM_AROUND
         return self._settings.max_body
 
     def _check_length(self, connection: HTTPConnection, largest: int) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from menagerie.embeddings.service import Embeddings
     from menagerie.engines.figures import Figures
     from menagerie.engines.residency import Engines
+    from menagerie.grounding.facts.service import FactBases
     from menagerie.grounding.uploads import Uploads
     from menagerie.models.catalogue import Catalogue
     from menagerie.personas.directory import PersonaDirectory
@@ -38,6 +39,7 @@ class Services:
     figures: Figures
     batches: Batches
     uploads: Uploads
+    facts: FactBases
     rates: RateLimits = field(default_factory=RateLimits)
 
 
