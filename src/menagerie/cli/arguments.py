@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from menagerie import __version__
-from menagerie.cli import key_arguments
+from menagerie.cli import fact_arguments, key_arguments
 from menagerie.core.languages import parse_language
 from menagerie.locales import LANGUAGES, Language, catalogue, text
 
@@ -157,6 +157,9 @@ def _parser(language: Language) -> argparse.ArgumentParser:
 
     keys = commands_of(command(top, "keys", "keys"), "action")
     key_arguments.add(partial(command, keys), said)
+
+    facts = commands_of(command(top, "facts", "facts"), "action")
+    fact_arguments.add(partial(command, facts), said)
 
     doctor = command(top, "doctor", "doctor")
     doctor.add_argument(
