@@ -14,6 +14,7 @@ from bench import (
     drafting,
     embeddings,
     grounded,
+    ingestion,
     measures,
     processes,
     residency,
@@ -85,7 +86,7 @@ async def measure(names: list[str], model: Path, repeats: int) -> None:
         "constrained": lambda: structured.constrained(model, repeats),
         "batches": lambda: batches.batches(model, repeats),
         "grounded": lambda: grounded.grounded(model),
-        "ingestion": lambda: documents.ingestion(repeats),
+        "ingestion": lambda: _ingestion(repeats),
         "pages": lambda: documents.pages(repeats),
     }
     for name in names:
@@ -96,6 +97,11 @@ async def measure(names: list[str], model: Path, repeats: int) -> None:
 
 async def _embeddings(repeats: int) -> list[Figure]:
     return await embeddings.embeddings(await asyncio.to_thread(embedding_model), repeats)
+
+
+async def _ingestion(repeats: int) -> list[Figure]:
+    text = await documents.ingestion(repeats)
+    return [*text, *await ingestion.ingestion(await asyncio.to_thread(embedding_model), repeats)]
 
 
 def _print(figure: Figure) -> None:
