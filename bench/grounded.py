@@ -26,7 +26,8 @@ PARAGRAPHS = 120
 """Of the page: some 30,000 characters, seven times what fits into a prompt."""
 PARAGRAPH = (
     "<h2>Rule {number}</h2><p>Whoever keeps lantern number {number} cleans its glass every {days} days, and writes the"
-    " day into the book of the tower. A lantern that went out is reported within {hours} hours to whoever is on duty.</p>"
+    " day into the book of the tower. A lantern that went out is reported within {hours} hours to whoever is"
+    " on duty.</p>"
 )
 
 
