@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import (
     batches,
+    citing,
     documents,
     drafting,
     embeddings,
@@ -26,6 +27,8 @@ from menagerie.models.pull import pull_with_bar
 from menagerie.models.wish import DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL, ModelWish
 from menagerie.settings import Settings
 
+_EVERY = 10
+"""Of the questions of the set, one is asked: with five repeats every other, with ten each."""
 NAMES = (
     "streaming",
     "first_frame",
@@ -44,6 +47,7 @@ NAMES = (
     "constrained",
     "batches",
     "grounded",
+    "citing",
     "ingestion",
     "pages",
 )
@@ -86,6 +90,7 @@ async def measure(names: list[str], model: Path, repeats: int) -> None:
         "constrained": lambda: structured.constrained(model, repeats),
         "batches": lambda: batches.batches(model, repeats),
         "grounded": lambda: grounded.grounded(model),
+        "citing": lambda: _citing(model, repeats),
         "ingestion": lambda: _ingestion(repeats),
         "pages": lambda: documents.pages(repeats),
     }
@@ -93,6 +98,11 @@ async def measure(names: list[str], model: Path, repeats: int) -> None:
         print(f"# {name} …", file=sys.stderr, flush=True)
         for figure in await work[name]():
             _print(figure)
+
+
+async def _citing(model: Path, repeats: int) -> list[Figure]:
+    embedder = await asyncio.to_thread(embedding_model)
+    return await citing.citing(model, embedder, max(1, _EVERY // repeats))
 
 
 async def _embeddings(repeats: int) -> list[Figure]:
