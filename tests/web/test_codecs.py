@@ -66,6 +66,26 @@ def test_a_request_is_a_prompt_or_the_wish_to_stop() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ({"prompt": "https://a.ca What is it?"}, Frame("What is it?", address="https://a.ca")),
+        ({"prompt": " |RAG|a.ca|b.ca|/RAG| Hi"}, Frame("Hi", sources=("a.ca", "b.ca"))),
+        ({"prompt": "|RAG|a.ca Hi"}, Frame("|RAG|a.ca Hi")),
+        ({"prompt": "|CONTEXT|is not read here"}, Frame("|CONTEXT|is not read here")),
+        ({"prompt": "Hi", "address": "https://b.ca"}, Frame("Hi", address="https://b.ca")),
+        (
+            {"prompt": "Hi", "sources": ["facts:hr"], "documents": ["file-1"]},
+            Frame("Hi", sources=("facts:hr",), documents=("file-1",)),
+        ),
+    ],
+)
+def test_where_to_look_is_said_in_fields_or_in_front_of_the_prompt(
+    sent: dict[str, object], read: Frame
+) -> None:
+    assert EventsCodec().decode(json.dumps(sent)) == read
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",

@@ -12,7 +12,8 @@ from menagerie.grounding.given import Given
 
 _NAMES: Final = ("SESSION", "CONTEXT", "CONTENT", "RAG")
 _OPENS: Final = re.compile(r"\|(SESSION|CONTEXT|CONTENT|RAG)\|")
-_ADDRESS: Final = re.compile(r"https?://\S+(\s|$)", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"\s*(https?://\S+)(?:\s|$)", re.IGNORECASE)
+_PLACES: Final = re.compile(r"\s*\|RAG\|((?:(?!\|/RAG\|).){0,4000})\|/RAG\|\s*", re.DOTALL)
 _LONGEST_ID: Final = 200
 
 
@@ -45,7 +46,7 @@ def parse(frame: str) -> Frame:
         if not closing:
             raise MenagerieError(ErrorCode.PREFIX_BROKEN)
         if name == "RAG":
-            sources = tuple(place for one in value.split("|") if (place := one.strip()))
+            sources = _places(value)
         elif name == "SESSION":
             session = _session_id(value)
         elif value.strip():
@@ -54,10 +55,28 @@ def parse(frame: str) -> Frame:
         rest = after.lstrip()
     if _is_broken_prefix(rest):
         raise MenagerieError(ErrorCode.PREFIX_BROKEN)
+    address, rest = _addressed(rest)
+    return Frame(rest, session, tuple(given), address, sources)
+
+
+def looking_at(prompt: str) -> Frame:
+    """What a person writes in front of a prompt, where everything else has a field of its own: whole, the places to
+    look in (`|RAG|place|place|/RAG|`), and an address. Half of it is part of the prompt."""
+    places = _PLACES.match(prompt)
+    address, rest = _addressed(prompt[places.end() :] if places else prompt)
+    if places is None and not address:
+        return Frame(prompt)
+    return Frame(rest, address=address, sources=_places(places[1]) if places else ())
+
+
+def _addressed(rest: str) -> tuple[str, str]:
+    """The address that a prompt begins with, and what follows it."""
     address = _ADDRESS.match(rest)
-    if address is not None:
-        rest = rest[address.end() :].lstrip()
-    return Frame(rest, session, tuple(given), address[0].strip() if address else "", sources)
+    return (address[1], rest[address.end() :].lstrip()) if address else ("", rest)
+
+
+def _places(value: str) -> tuple[str, ...]:
+    return tuple(place for one in value.split("|") if (place := one.strip()))
 
 
 def _session_id(value: str) -> str:

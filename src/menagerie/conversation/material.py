@@ -65,7 +65,7 @@ class Material:
         assert resolution is not None
         named = bool(request.address or request.documents or request.sources or request.given)
         offered: tuple[str, ...] = ()
-        if not named and not request.bypass:
+        if not named and not request.bypass and request.tools is None:
             suggested = self._grounder.suggested(request.prompt, request.language)
             offered = tuple(dict.fromkeys((*persona.sources, *suggested)))
         return Wanted(

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from menagerie.conversation.frames import Frame, parse
+from menagerie.conversation.frames import Frame, looking_at, parse
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import AnyEvent, Done, Failed, Notice, Token
 from menagerie.grounding.given import Given, GivenKind
@@ -120,12 +120,13 @@ class EventsCodec:
         if request.prompt is None:
             raise MenagerieError(ErrorCode.FRAME_INVALID)
         given = tuple(Given(one.kind, one.text) for one in request.given if one.text.strip())
+        written = looking_at(request.prompt)
         return Frame(
-            request.prompt,
+            written.prompt,
             request.session,
             given,
-            request.address.strip(),
-            tuple(request.sources),
+            request.address.strip() or written.address,
+            tuple(request.sources) or written.sources,
             tuple(request.documents),
         )
 

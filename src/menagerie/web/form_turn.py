@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+from menagerie.conversation.frames import looking_at
 from menagerie.conversation.running import TurnRequest
 from menagerie.conversation.turn import Turns
 from menagerie.core.events import Accepted, Done, Failed, Notice, Token
@@ -35,9 +36,12 @@ class FormTurn:
         self.failure: Failed | None = None
         self.provenance: Provenance | None = None
         self._turns = turns
+        written = looking_at(prompt)
         self._request = TurnRequest(
             persona=persona,
-            prompt=prompt,
+            prompt=written.prompt,
+            address=written.address,
+            sources=written.sources,
             user=user,
             language=language,
             session=session,

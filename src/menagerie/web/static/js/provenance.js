@@ -61,9 +61,17 @@ export function facts(account, t, format) {
 function sourceLine(source, t, format) {
   return t("about.source_value", {
     number: source.number,
-    title: source.title || source.address || t("about.context"),
+    title: sourceTitle(source) || t("about.context"),
     characters: format.number(source.characters ?? 0),
   });
+}
+
+/**
+ * Title, heading and address of a source, as far as it has them.
+ * @param {Record<string, any>} source
+ */
+function sourceTitle(source) {
+  return [source.title, source.heading, source.address].filter(Boolean).join(", ");
 }
 
 /**
