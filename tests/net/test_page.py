@@ -7,7 +7,9 @@ import gzip
 import socket
 import time
 import zlib
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -15,17 +17,19 @@ from aiohttp import web
 from menagerie.net.addresses import AddressRules
 from menagerie.net.client import NetworkError
 from menagerie.net.lookup import CheckedResolver
-from menagerie.net.page import LARGEST, MAX_REDIRECTS, Page, PageClient
+from menagerie.net.page import LARGEST, MAX_REDIRECTS, Page, PageClient, PageKind
 from menagerie.settings import Settings
 from tests.net.pages import Answer, Names, allowing, asked, body, server
 
 HTML = "<!doctype html><title>T</title><p>Hello</p>"
 
 
-async def got(address: str, settings: Settings, names: Names | None = None, seconds: float = 5.0) -> Page:
+async def got(
+    address: str, settings: Settings, names: Names | None = None, seconds: float = 5.0, **how: Any
+) -> Page:
     client = PageClient(settings, names or Names())
     try:
-        return await client.get(address, seconds)
+        return await client.get(address, seconds, **how)
     finally:
         await client.close()
 
@@ -54,7 +58,17 @@ async def test_a_page_is_got_with_where_it_came_from() -> None:
     async with server(paths(root=to("/next"), next=body(HTML, "text/html; charset=utf-8"))) as site:
         names = Names(pages_example_org=[["127.0.0.1"]])
         page = await got(f"http://pages.example.org:{site.port}/#top", allowing(site), names)
-        assert page == Page(f"http://pages.example.org:{site.port}/next", "html", "utf-8", HTML.encode())
+        assert (page.kind, page.charset, page.body) == ("html", "utf-8", HTML.encode())
+        assert page.address == f"http://pages.example.org:{site.port}/next"
+        assert not page.cached
+        assert datetime.now(UTC) - page.fetched < timedelta(seconds=5)
+
+
+async def test_a_page_keeps_what_its_server_says_to_recognize_it_by() -> None:
+    marked = body(HTML, ETag='"a1"', Last_Modified="Mon, 02 Jan 2023 03:04:05 GMT")
+    async with server(marked) as site:
+        page = await got(str(site.make_url("/")), allowing(site))
+    assert (page.etag, page.last_modified) == ('"a1"', "Mon, 02 Jan 2023 03:04:05 GMT")
 
 
 async def test_nothing_is_kept_or_given_away() -> None:
@@ -219,7 +233,7 @@ async def test_what_is_not_a_page_is_told_as_a_status(status: int) -> None:
         ("\ufeff <html>x", "image/png", "html"),
         ('<?xml version="1.0"?><html xmlns="x">', "application/xhtml+xml", "html"),
         ("Plain text", "image/png", "text"),
-        ('{"a": 1}', "application/json", "text"),
+        ('{"a": 1}', "application/json", "json"),
         ("Text é".encode("utf-16"), "text/plain", "text"),
         ("", "text/plain", "text"),
         (b"%PDF-1.7 ...", "text/html", None),
@@ -240,6 +254,79 @@ async def test_content_is_what_its_first_bytes_are(
             assert await reason(address, allowing(site)) == "content"
         else:
             assert (await got(address, allowing(site))).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [("<rss/>", "feed"), ("<urlset></urlset>", "xml"), (b"%PDF-1.7", "pdf"), (b"PK\x03\x04\x14", "zip")],
+)
+async def test_other_kinds_are_read_where_they_are_asked_for_and_nowhere_else(
+    content: str | bytes, kind: PageKind
+) -> None:
+    async with server(body(content, "application/octet-stream")) as site:
+        address = str(site.make_url("/"))
+        assert await reason(address, allowing(site)) == "content"
+        assert (await got(address, allowing(site), kinds=frozenset({kind}))).kind == kind
+
+
+async def test_a_feed_that_is_a_page_is_no_feed() -> None:
+    async with server(body(HTML, "application/rss+xml")) as site:
+        address, feeds = str(site.make_url("/")), frozenset[PageKind]({"feed"})
+        with pytest.raises(NetworkError, match="content"):
+            await got(address, allowing(site), kinds=feeds)
+
+
+async def test_only_documents_may_be_large_and_no_larger_than_is_said() -> None:
+    kinds = frozenset[PageKind]({"text", "pdf"})
+    large = b"%PDF-1.7" + b"a" * LARGEST
+    async with server(body(large, "application/pdf")) as site:
+        address = str(site.make_url("/"))
+        assert len((await got(address, allowing(site), kinds=kinds)).body) == len(large)
+        with pytest.raises(NetworkError, match="too_large") as caught:
+            await got(address, allowing(site), kinds=kinds, largest=LARGEST)
+        assert caught.value.limit == LARGEST
+    async with server(body(large[1:], "application/pdf")) as site:
+        with pytest.raises(NetworkError, match="too_large"):
+            await got(str(site.make_url("/")), allowing(site), kinds=kinds)
+
+
+async def test_authorization_goes_to_the_server_that_was_named_and_nowhere_else() -> None:
+    seen: list[tuple[str, str, str]] = []
+    targets: dict[str, str] = {}
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        seen.append((request.host, request.path, request.headers.get("Authorization", "")))
+        if target := targets.get(request.path):
+            return web.Response(status=302, headers={"Location": target})
+        return web.Response(text="text")
+
+    async with server(answer) as site, server(answer, port=0) as other:
+        own, theirs = str(site.make_url("/")), str(other.make_url("/back"))
+        targets |= {"/": "/moved", "/away": theirs, "/back": own + "end"}
+        settings = allowing(site, other)
+        await got(own, settings, authorization="Bearer x")
+        await got(own + "away", settings, authorization="Bearer x")
+    assert [(path, sent) for _, path, sent in seen] == [
+        ("/", "Bearer x"),
+        ("/moved", "Bearer x"),
+        ("/away", "Bearer x"),
+        ("/back", ""),
+        ("/end", ""),
+    ]
+
+
+async def test_a_server_is_told_what_kinds_are_wanted() -> None:
+    seen: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        seen.append(request.headers["Accept"])
+        return web.Response(text="text")
+
+    async with server(answer) as site:
+        await got(str(site.make_url("/")), allowing(site))
+        await got(str(site.make_url("/")), allowing(site), kinds=frozenset({"feed", "text"}))
+    assert ("text/html" in seen[0], "rss" in seen[0]) == (True, False)
+    assert ("text/html" in seen[1], "rss" in seen[1]) == (False, True)
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, gzip"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
@@ -21,7 +20,7 @@ from menagerie.grounding.documents import Documents
 from menagerie.grounding.feeds.feed import Feed, document_of
 from menagerie.grounding.feeds.reading import FeedReader
 from menagerie.net.client import NetworkError, Reason
-from menagerie.net.page import LARGEST, Page, PageClient
+from menagerie.net.page import LARGEST, LARGEST_DOCUMENT, Page, PageClient
 from menagerie.net.sniffing import PageKind
 from menagerie.settings import Settings
 
@@ -103,7 +102,7 @@ class Reader:
             if page.kind in _FILES and failure.code in _TOLD:
                 raise
             raise MenagerieError(ErrorCode.SOURCE_UNREADABLE) from failure
-        return msgspec.structs.replace(document, read=datetime.now(UTC))
+        return msgspec.structs.replace(document, read=page.fetched)
 
     async def feed(self, address: str, share: str) -> Feed:
         """The feed at `address`, and nothing else that may be there. Raises as `read` does."""
@@ -117,13 +116,19 @@ class Reader:
         kinds: frozenset[PageKind],
         authorization: str = "",
         crawling: bool = False,
+        largest: int = LARGEST_DOCUMENT,
     ) -> Page:
-        """What is at `address`, as it is. Raises as `read` does."""
+        """What is at `address`, as it is; of a PDF or an archive, at most `largest` bytes. Raises as `read` does."""
         if self._client is None:
             raise MenagerieError(ErrorCode.SOURCE_OFF)
         with self._place(share):
             return await self._get(
-                self._client, address, kinds=kinds, authorization=authorization, crawling=crawling
+                self._client,
+                address,
+                kinds=kinds,
+                authorization=authorization,
+                crawling=crawling,
+                largest=largest,
             )
 
     async def close(self) -> None:
@@ -138,7 +143,7 @@ class Reader:
         except NetworkError as failure:
             log.info("page.not_read", reason=failure.reason, host=failure.host, status=failure.status)
             code = _CODES.get(failure.reason, ErrorCode.SOURCE_UNREACHABLE)
-            raise MenagerieError(code, limit=LARGEST) from failure
+            raise MenagerieError(code, limit=failure.limit or LARGEST) from failure
 
     @contextlib.contextmanager
     def _place(self, share: str) -> Iterator[None]:

@@ -45,13 +45,17 @@ _WELL_KNOWN_AUTHORITIES: Final = (
 class NetworkError(Exception):
     """A request that did not work out. It names the host, never the whole address, which may hold credentials."""
 
-    def __init__(self, reason: Reason, *, host: str = "", status: int = 0, retry_after: float = 0.0) -> None:
+    def __init__(
+        self, reason: Reason, *, host: str = "", status: int = 0, retry_after: float = 0.0, limit: int = 0
+    ) -> None:
         super().__init__(f"{reason} {host} {status or ''}".strip())
         self.reason: Reason = reason
         self.host = host
         self.status = status
         self.retry_after = retry_after
         """Seconds that the server asks to wait; 0 where it does not."""
+        self.limit = limit
+        """Bytes, where there were more; 0 where it is not told."""
 
     @property
     def passing(self) -> bool:
@@ -146,7 +150,7 @@ async def read_limited(response: aiohttp.ClientResponse, limit: int) -> bytes:
     async for piece in response.content.iter_any():
         body += piece
         if len(body) > limit:
-            raise NetworkError("too_large", host=response.url.host or "")
+            raise NetworkError("too_large", host=response.url.host or "", limit=limit)
     return bytes(body)
 
 

@@ -14,38 +14,23 @@ from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import msgspec
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from menagerie import __version__
 from menagerie.net.addresses import AddressRules
+from menagerie.net.body import ENCODINGS, LARGEST, LARGEST_DOCUMENT, Page, accept, read_page
 from menagerie.net.client import CONNECT_SECONDS, REDIRECTS, NetworkError, get, trust
 from menagerie.net.location import literal_address, parse_location
 from menagerie.net.lookup import CheckedResolver, SystemResolver
-from menagerie.net.sniffing import ENOUGH, PageKind, sniff
+from menagerie.net.sniffing import PageKind
 from menagerie.settings import Settings
 
+__all__ = ["LARGEST", "LARGEST_DOCUMENT", "PAGES", "Page", "PageClient", "PageKind"]
+
 PAGES: Final[frozenset[PageKind]] = frozenset({"html", "text", "json"})
-LARGEST: Final = 4 * 1024 * 1024
-"""Bytes of a page, decompressed."""
 TOTAL_SECONDS: Final = 20.0
 MAX_REDIRECTS: Final = 5
-
-_ENCODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
-_HEADERS: Final = {
-    "Accept": "text/html, application/xhtml+xml, text/plain, application/json;q=0.9, text/*;q=0.8",
-    "Accept-Encoding": "gzip, deflate",
-}
-
-
-class Page(msgspec.Struct, frozen=True):
-    """What was at an address. `address` is where it came from in the end; `charset` what its server says, or empty."""
-
-    address: str
-    kind: PageKind
-    charset: str
-    body: bytes
 
 
 class PageClient:
@@ -66,19 +51,21 @@ class PageClient:
         kinds: frozenset[PageKind] = PAGES,
         authorization: str = "",
         crawling: bool = False,
+        largest: int = LARGEST_DOCUMENT,
     ) -> Page:
         """What is at `address`, if it is of one of `kinds`, within `seconds` from the first look-up to the last byte.
 
+        `largest` is the most bytes of it, decompressed; never more than 4 MiB of what is no PDF or archive.
         `authorization` goes to the scheme, host and port of `address` only, never on to where a redirect leads.
         `crawling`: nobody named this address, so that `robots.txt` and the host's pace are heeded.
 
         Raises `NetworkError`: `refused` for an address that may not be asked for, here or after a redirect;
-        `too_large`; `content` for what is no text; `unreachable`, `interrupted`, `status`, `redirect`, `certificate`.
+        `too_large`; `content` for another kind; `unreachable`, `interrupted`, `status`, `redirect`, `certificate`.
         """
         url = parse_location(address, self._rules)
         try:
             async with asyncio.timeout(seconds):
-                return await self._follow(url)
+                return await self._follow(url, kinds, authorization, largest)
         except TimeoutError as late:
             raise NetworkError("unreachable", host=url.host or "") from late
 
@@ -88,16 +75,22 @@ class PageClient:
         await self._proxied.close()
         await self._resolver.close()
 
-    async def _follow(self, url: URL) -> Page:
+    async def _follow(self, url: URL, kinds: frozenset[PageKind], authorization: str, largest: int) -> Page:
+        origin = url.origin()
+        headers = {"Accept": accept(kinds), "Accept-Encoding": ENCODINGS}
+        if authorization:
+            headers["Authorization"] = authorization
         for _ in range(MAX_REDIRECTS + 1):
             proxy = self._proxy(url)
             if proxy:
                 await self._check_as_far_as_known(url)
             client = self._proxied if proxy else self._direct
-            async with get(client, url, _HEADERS, proxy=proxy) as response:
+            async with get(client, url, headers, proxy=proxy) as response:
                 if response.status not in REDIRECTS:
-                    return await _read(url, response)
+                    return await read_page(url, response, kinds, largest)
                 url = self._next(url, response)
+            if url.origin() != origin:
+                headers.pop("Authorization", None)  # and it is not sent again should another host lead back
         raise NetworkError("redirect", host=url.host or "")
 
     def _next(self, url: URL, response: aiohttp.ClientResponse) -> URL:
@@ -144,30 +137,3 @@ def _session(**connector: Any) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"menagerie/{__version__}"},
     )
-
-
-async def _read(url: URL, response: aiohttp.ClientResponse) -> Page:
-    host = url.host or ""
-    if response.status not in {200, 203}:
-        raise NetworkError("status", host=host, status=response.status)
-    if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
-        raise NetworkError("content", host=host)
-    declared = response.headers.get("Content-Type", "")
-    body = bytearray()
-    kind: PageKind | None = None
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > LARGEST:
-            raise NetworkError("too_large", host=host)
-        if kind is None and len(body) >= ENOUGH:
-            kind = _kind(body, declared, host)
-    return Page(
-        str(url.with_fragment(None)), kind or _kind(body, declared, host), response.charset or "", bytes(body)
-    )
-
-
-def _kind(body: bytearray, declared: str, host: str) -> PageKind:
-    kind = sniff(bytes(body[:ENOUGH]), declared)
-    if kind is None:
-        raise NetworkError("content", host=host)
-    return kind
