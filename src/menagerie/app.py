@@ -43,6 +43,7 @@ from menagerie.grounding.stuffing import LONGEST, Stuffings
 from menagerie.grounding.uploads import Uploads
 from menagerie.logs import configure_logging
 from menagerie.models.catalogue import Catalogue
+from menagerie.net.page import PageCache
 from menagerie.personas.directory import PersonaDirectory
 from menagerie.personas.load import persona_folders
 from menagerie.personas.resolve import Resolver
@@ -134,7 +135,7 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         stack.push_async_callback(embeddings.close)
         resolver = Resolver(settings, personas, catalogue, engines, machine, embeddings.cared_for)
         stack.push_async_callback(resolver.close)
-        reader = Reader(settings)
+        reader = Reader(settings, cache=PageCache.of(settings))
         stack.push_async_callback(reader.close)
         facts = FactBases(settings, store, reader, embeddings)
         stack.push_async_callback(facts.close)

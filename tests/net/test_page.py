@@ -161,7 +161,7 @@ async def test_no_socket_is_made_for_an_address_that_went_by_all_checks() -> Non
     async with server(body(HTML)) as site:
         client = PageClient(Settings(), Names())
         with pytest.raises(NetworkError) as caught:
-            await client._direct.get(site.make_url("/"))
+            await client._transport._direct.get(site.make_url("/"))
         await client.close()
         assert (caught.value.reason, asked(site)) == ("refused", [])
 

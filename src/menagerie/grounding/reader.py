@@ -20,7 +20,7 @@ from menagerie.grounding.documents import Documents
 from menagerie.grounding.feeds.feed import Feed, document_of
 from menagerie.grounding.feeds.reading import FeedReader
 from menagerie.net.client import NetworkError, Reason
-from menagerie.net.page import LARGEST, LARGEST_DOCUMENT, Page, PageClient
+from menagerie.net.page import LARGEST, LARGEST_DOCUMENT, Page, PageCache, PageClient
 from menagerie.net.sniffing import PageKind
 from menagerie.settings import Settings
 
@@ -53,11 +53,14 @@ _CODES: Final[dict[Reason, ErrorCode]] = {
 class Reader:
     """Reads what is at addresses. One for a service, made in its loop; to be closed.
 
-    `resolver` stands in for the machine's own way to resolve names. `documents` reads what is fetched, and files, too.
+    `resolver` stands in for the machine's own way to resolve names; without a `cache`, nothing is kept. `documents` reads
+    what is fetched, and files, too.
     """
 
-    def __init__(self, settings: Settings, resolver: AbstractResolver | None = None) -> None:
-        self._client = PageClient(settings, resolver) if settings.fetch == "on" else None
+    def __init__(
+        self, settings: Settings, resolver: AbstractResolver | None = None, cache: PageCache | None = None
+    ) -> None:
+        self._client = PageClient(settings, resolver, cache) if settings.fetch == "on" else None
         self.documents = Documents(settings)
         self._reading: Counter[str] = Counter()
         self._feeds = FeedReader()

@@ -56,8 +56,9 @@ def accept(kinds: AbstractSet[PageKind]) -> str:
 
 async def read_page(
     url: URL, response: aiohttp.ClientResponse, kinds: AbstractSet[PageKind], largest: int
-) -> Page:
-    """The page in a response. `largest` is the most bytes of a document; pages and feeds have their own limit.
+) -> tuple[PageKind, str, bytes]:
+    """The kind, the charset and the body of the page in a response. `largest` is the most bytes of a document; pages
+    and feeds have their own limit.
 
     Raises `NetworkError`: `status`, `content` for another kind, `too_large`.
     """
@@ -73,22 +74,17 @@ async def read_page(
         body += piece
         if kind is None and len(body) >= ENOUGH:
             kind = _kind(body, declared, kinds, host)
-        _check_size(body, kind, largest, host)
+        if kind is not None:
+            check_size(len(body), kind, largest, host)
     kind = kind or _kind(body, declared, kinds, host)
-    _check_size(body, kind, largest, host)
-    return Page(
-        str(url.with_fragment(None)),
-        kind,
-        response.charset or "",
-        bytes(body),
-        etag=response.headers.get("ETag", ""),
-        last_modified=response.headers.get("Last-Modified", ""),
-    )
+    check_size(len(body), kind, largest, host)
+    return kind, response.charset or "", bytes(body)
 
 
-def _check_size(body: bytearray, kind: PageKind | None, largest: int, host: str) -> None:
+def check_size(size: int, kind: PageKind, largest: int, host: str) -> None:
+    """Raises `NetworkError("too_large")` for more bytes than `read_page` takes."""
     limit = largest if kind in _DOCUMENTS else min(LARGEST, largest)
-    if kind is not None and len(body) > limit:
+    if size > limit:
         raise NetworkError("too_large", host=host, limit=limit)
 
 

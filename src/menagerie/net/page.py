@@ -1,47 +1,85 @@
-"""A page at an address that a person gave: asked for where it may be asked for, and read within limits.
+"""A page at an address that a person gave, or that was found: asked for where it may be asked for, read within limits,
+kept as long as HTTP lets us.
 
-Every address on the way, that of each redirect too, is parsed strictly (`net/location`), its host resolved once, every
-answer checked (`net/lookup`, `net/addresses`), and the connection made to what was checked. Where the environment
-names a proxy, the proxy resolves: then the name is checked here as far as this machine can resolve it.
+Every address on the way, that of each redirect too, is parsed strictly (`net/location`) and checked before anybody
+connects to it (`net/transport`), or before what was kept of it is used.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Any, Final
-from urllib.request import getproxies, proxy_bypass
+from typing import Final
 
 import aiohttp
+import msgspec
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from menagerie import __version__
 from menagerie.net.addresses import AddressRules
-from menagerie.net.body import ENCODINGS, LARGEST, LARGEST_DOCUMENT, Page, accept, read_page
-from menagerie.net.client import CONNECT_SECONDS, REDIRECTS, NetworkError, get, trust
-from menagerie.net.location import literal_address, parse_location
-from menagerie.net.lookup import CheckedResolver, SystemResolver
+from menagerie.net.body import (
+    ENCODINGS,
+    LARGEST,
+    LARGEST_DOCUMENT,
+    Page,
+    accept,
+    check_size,
+    read_page,
+)
+from menagerie.net.cache import NEVER, Entry, PageCache
+from menagerie.net.client import REDIRECTS, NetworkError
+from menagerie.net.freshness import KEPT, freshness_of
+from menagerie.net.location import parse_location
+from menagerie.net.lookup import SystemResolver
 from menagerie.net.sniffing import PageKind
+from menagerie.net.transport import Transport
 from menagerie.settings import Settings
 
-__all__ = ["LARGEST", "LARGEST_DOCUMENT", "PAGES", "Page", "PageClient", "PageKind"]
+__all__ = ["LARGEST", "LARGEST_DOCUMENT", "PAGES", "Page", "PageCache", "PageClient", "PageKind"]
 
 PAGES: Final[frozenset[PageKind]] = frozenset({"html", "text", "json"})
 TOTAL_SECONDS: Final = 20.0
 MAX_REDIRECTS: Final = 5
 
+_CONDITIONS: Final = frozenset({"If-None-Match", "If-Modified-Since"})
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """What is asked for, and how much of it."""
+
+    kinds: frozenset[PageKind]
+    largest: int
+    authorization: str
+    origin: URL
+    """Where authorization goes."""
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    entry: Entry
+    keeps: bool
+    """Whether it may be kept."""
+    unchanged: bool
+    """Whether its server said only that it is so still."""
+
 
 class PageClient:
-    """Gets pages for people. One for a service; to be closed. `resolver` stands in for the machine's own."""
+    """Gets pages for people. One for a service; to be closed. `resolver` stands in for the machine's own, `clock` for
+    its time in seconds since the epoch; without a `cache`, nothing is kept."""
 
-    def __init__(self, settings: Settings, resolver: AbstractResolver | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        resolver: AbstractResolver | None = None,
+        cache: PageCache | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._rules = AddressRules.of(settings)
-        self._resolver = CheckedResolver(self._rules, resolver or SystemResolver())
-        self._proxies = {scheme: proxy for scheme, proxy in getproxies().items() if proxy}
-        self._direct = _session(resolver=self._resolver, socket_factory=self._socket)
-        self._proxied = _session()
+        self._transport = Transport(self._rules, resolver or SystemResolver())
+        self._cache = cache
+        self._clock = clock
 
     async def get(
         self,
@@ -63,40 +101,31 @@ class PageClient:
         `too_large`; `content` for another kind; `unreachable`, `interrupted`, `status`, `redirect`, `certificate`.
         """
         url = parse_location(address, self._rules)
+        wanted = _Wanted(kinds, largest, authorization, url.origin())
         try:
             async with asyncio.timeout(seconds):
-                return await self._follow(url, kinds, authorization, largest)
+                return await self._follow(url, wanted)
         except TimeoutError as late:
             raise NetworkError("unreachable", host=url.host or "") from late
 
     async def close(self) -> None:
         """Hang up."""
-        await self._direct.close()
-        await self._proxied.close()
-        await self._resolver.close()
+        await self._transport.close()
 
-    async def _follow(self, url: URL, kinds: frozenset[PageKind], authorization: str, largest: int) -> Page:
-        origin = url.origin()
-        headers = {"Accept": accept(kinds), "Accept-Encoding": ENCODINGS}
-        if authorization:
-            headers["Authorization"] = authorization
+    async def _follow(self, url: URL, wanted: _Wanted) -> Page:
         for _ in range(MAX_REDIRECTS + 1):
-            proxy = self._proxy(url)
-            if proxy:
-                await self._check_as_far_as_known(url)
-            client = self._proxied if proxy else self._direct
-            async with get(client, url, headers, proxy=proxy) as response:
-                if response.status not in REDIRECTS:
-                    return await read_page(url, response, kinds, largest)
-                url = self._next(url, response)
-            if url.origin() != origin:
-                headers.pop("Authorization", None)  # and it is not sent again should another host lead back
+            entry, cached = await self._answer(url, wanted)
+            if not entry.location:
+                return _page(entry, wanted, cached=cached)
+            url = self._next(url, entry.location)
+            if url.origin() != wanted.origin:  # and it is not sent again should another host lead back
+                wanted = msgspec.structs.replace(wanted, authorization="")
         raise NetworkError("redirect", host=url.host or "")
 
-    def _next(self, url: URL, response: aiohttp.ClientResponse) -> URL:
+    def _next(self, url: URL, location: str) -> URL:
         """Where a redirect leads, checked like any address. One from https to http gives away what is asked for."""
         try:
-            joined = str(url.join(URL(response.headers.get("Location", ""))))
+            joined = str(url.join(URL(location)))
         except ValueError as failure:
             raise NetworkError("redirect", host=url.host or "") from failure
         target = parse_location(joined, self._rules)
@@ -104,36 +133,84 @@ class PageClient:
             raise NetworkError("refused", host=target.host or "")
         return target
 
-    def _proxy(self, url: URL) -> str | None:
-        if proxy_bypass(url.raw_host or ""):
-            return None
-        return self._proxies.get(url.scheme) or self._proxies.get("all")
-
-    async def _check_as_far_as_known(self, url: URL) -> None:
-        """Refuse a name that leads inside before a proxy is asked; what only the proxy can resolve is left to it."""
-        host = url.raw_host or ""
-        if literal_address(host) is not None:
-            return
+    async def _answer(self, url: URL, wanted: _Wanted) -> tuple[Entry, bool]:
+        """What is at one address, a page or a redirect, and whether it was here already."""
+        key = f"{accept(wanted.kinds)} {url}"
+        stored = await self._stored(key, url, wanted)
+        if stored is not None and stored.freshness.is_fresh(self._clock()):
+            return stored, True
         try:
-            await self._resolver.resolve(host, url.port or 0)
+            answer = await self._ask(key, url, wanted, stored)
         except NetworkError as failure:
-            if not isinstance(failure.__cause__, OSError):
+            if stored is None or not failure.passing or not stored.freshness.may_stand_in(self._clock()):
                 raise
+            return stored, True
+        if self._cache is not None and not wanted.authorization:
+            await (self._cache.keep(answer.entry) if answer.keeps else self._cache.drop(key))
+        return answer.entry, answer.unchanged
 
-    def _socket(self, info: tuple[Any, ...]) -> socket.socket:
-        """A socket for a connection to an address, which is checked once more: nothing gets here unchecked."""
-        family, kind, protocol, _, place = info
-        if not self._rules.permit_some(ip_address(place[0])):
-            raise NetworkError("refused")
-        return socket.socket(family, kind, protocol)
+    async def _stored(self, key: str, url: URL, wanted: _Wanted) -> Entry | None:
+        """What was kept, if it came from where one might still go now."""
+        stored = await self._cache.find(key) if self._cache and not wanted.authorization else None
+        host = url.raw_host or ""
+        if stored is None or not all(self._rules.permit(host, ip_address(peer)) for peer in stored.peers):
+            return None
+        return stored
+
+    async def _ask(self, key: str, url: URL, wanted: _Wanted, stored: Entry | None) -> _Answer:
+        """What its server answers; `stored` is what it may say to be so still."""
+        asked = self._clock()
+        sent = _headers(wanted, stored)
+        async with self._transport.ask(url, sent) as (response, peers):
+            came = self._clock()
+            headers = _kept(response)
+            unchanged = (
+                response.status == 304 and stored is not None and not sent.keys().isdisjoint(_CONDITIONS)
+            )
+            if unchanged and stored is not None:
+                headers = stored.headers | headers
+                entry = msgspec.structs.replace(stored, headers=headers, peers=peers, fetched=came)
+            else:
+                entry = await _read(Entry(key, str(url), headers, peers, fetched=came), url, response, wanted)
+            dates = {name: response.headers[name] for name in ("date", "age") if name in response.headers}
+        fresh = freshness_of(entry.status, headers | dates, asked=asked, came=came)
+        return _Answer(msgspec.structs.replace(entry, freshness=fresh or NEVER), fresh is not None, unchanged)
 
 
-def _session(**connector: Any) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            ssl=trust(), limit=64, force_close=True, use_dns_cache=False, **connector
-        ),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": f"menagerie/{__version__}"},
+async def _read(entry: Entry, url: URL, response: aiohttp.ClientResponse, wanted: _Wanted) -> Entry:
+    """The entry with what the response holds."""
+    if response.status in REDIRECTS:
+        location = response.headers.get("Location", "")
+        if not location:
+            raise NetworkError("redirect", host=url.host or "")
+        return msgspec.structs.replace(entry, status=response.status, location=location)
+    kind, charset, body = await read_page(url, response, wanted.kinds, wanted.largest)
+    return msgspec.structs.replace(entry, status=response.status, kind=kind, charset=charset, body=body)
+
+
+def _page(entry: Entry, wanted: _Wanted, *, cached: bool) -> Page:
+    check_size(len(entry.body), entry.kind, wanted.largest, URL(entry.address).host or "")
+    return Page(
+        address=entry.address,
+        kind=entry.kind,
+        charset=entry.charset,
+        body=entry.body,
+        fetched=datetime.fromtimestamp(entry.fetched, UTC),
+        etag=entry.headers.get("etag", ""),
+        last_modified=entry.headers.get("last-modified", ""),
+        cached=cached,
     )
+
+
+def _headers(wanted: _Wanted, stored: Entry | None) -> dict[str, str]:
+    headers = {"Accept": accept(wanted.kinds), "Accept-Encoding": ENCODINGS}
+    if wanted.authorization:
+        headers["Authorization"] = wanted.authorization
+    if stored is not None:
+        tag, changed = stored.headers.get("etag"), stored.headers.get("last-modified")
+        headers |= {"If-None-Match": tag} if tag else {"If-Modified-Since": changed} if changed else {}
+    return headers
+
+
+def _kept(response: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name: ", ".join(response.headers.getall(name)) for name in KEPT if name in response.headers}
