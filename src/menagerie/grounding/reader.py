@@ -45,6 +45,8 @@ _BUSY_S: Final = 5.0
 _CODES: Final[dict[Reason, ErrorCode]] = {
     "refused": ErrorCode.SOURCE_REFUSED,
     "scheme": ErrorCode.SOURCE_REFUSED,
+    "robots": ErrorCode.SOURCE_REFUSED,
+    "outside": ErrorCode.SOURCE_OFF,
     "too_large": ErrorCode.SOURCE_TOO_LARGE,
     "content": ErrorCode.SOURCE_UNREADABLE,
 }

@@ -27,6 +27,8 @@ Reason = Literal[
     "insecure",
     "refused",
     "content",
+    "robots",
+    "outside",
 ]
 
 CONNECT_SECONDS: Final = 10.0

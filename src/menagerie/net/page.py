@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, get_args
 
 import aiohttp
 import msgspec
@@ -34,6 +34,8 @@ from menagerie.net.client import REDIRECTS, NetworkError
 from menagerie.net.freshness import KEPT, freshness_of
 from menagerie.net.location import parse_location
 from menagerie.net.lookup import SystemResolver
+from menagerie.net.pace import GAP, Pace
+from menagerie.net.robots import Robots
 from menagerie.net.sniffing import PageKind
 from menagerie.net.transport import Transport
 from menagerie.settings import Settings
@@ -44,6 +46,7 @@ PAGES: Final[frozenset[PageKind]] = frozenset({"html", "text", "json"})
 TOTAL_SECONDS: Final = 20.0
 MAX_REDIRECTS: Final = 5
 
+_ANYTHING: Final = frozenset[PageKind](get_args(PageKind))
 _CONDITIONS: Final = frozenset({"If-None-Match", "If-Modified-Since"})
 
 
@@ -55,6 +58,7 @@ class _Wanted(msgspec.Struct, frozen=True):
     authorization: str
     origin: URL
     """Where authorization goes."""
+    crawling: bool
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -78,6 +82,8 @@ class PageClient:
     ) -> None:
         self._rules = AddressRules.of(settings)
         self._transport = Transport(self._rules, resolver or SystemResolver())
+        self._robots = Robots(self._rules_at) if settings.robots == "on" else None
+        self._pace = Pace()
         self._cache = cache
         self._clock = clock
 
@@ -97,11 +103,12 @@ class PageClient:
         `authorization` goes to the scheme, host and port of `address` only, never on to where a redirect leads.
         `crawling`: nobody named this address, so that `robots.txt` and the host's pace are heeded.
 
-        Raises `NetworkError`: `refused` for an address that may not be asked for, here or after a redirect;
-        `too_large`; `content` for another kind; `unreachable`, `interrupted`, `status`, `redirect`, `certificate`.
+        Raises `NetworkError`: `refused` for an address that may not be asked for, here or after a redirect; `robots`
+        for one that its site does not want crawled; `too_large`; `content` for another kind; `unreachable`,
+        `interrupted`, `status`, `redirect`, `certificate`.
         """
         url = parse_location(address, self._rules)
-        wanted = _Wanted(kinds, largest, authorization, url.origin())
+        wanted = _Wanted(kinds, largest, authorization, url.origin(), crawling)
         try:
             async with asyncio.timeout(seconds):
                 return await self._follow(url, wanted)
@@ -111,6 +118,11 @@ class PageClient:
     async def close(self) -> None:
         """Hang up."""
         await self._transport.close()
+
+    async def _rules_at(self, address: str) -> bytes:
+        """A `robots.txt`, whatever its server calls it."""
+        url = parse_location(address, self._rules)
+        return (await self._follow(url, _Wanted(_ANYTHING, LARGEST, "", url.origin(), crawling=False))).body
 
     async def _follow(self, url: URL, wanted: _Wanted) -> Page:
         for _ in range(MAX_REDIRECTS + 1):
@@ -159,20 +171,20 @@ class PageClient:
 
     async def _ask(self, key: str, url: URL, wanted: _Wanted, stored: Entry | None) -> _Answer:
         """What its server answers; `stored` is what it may say to be so still."""
-        asked = self._clock()
-        sent = _headers(wanted, stored)
-        async with self._transport.ask(url, sent) as (response, peers):
-            came = self._clock()
-            headers = _kept(response)
-            unchanged = (
-                response.status == 304 and stored is not None and not sent.keys().isdisjoint(_CONDITIONS)
-            )
-            if unchanged and stored is not None:
-                headers = stored.headers | headers
-                entry = msgspec.structs.replace(stored, headers=headers, peers=peers, fetched=came)
-            else:
-                entry = await _read(Entry(key, str(url), headers, peers, fetched=came), url, response, wanted)
-            dates = {name: response.headers[name] for name in ("date", "age") if name in response.headers}
+        host, sent = url.raw_host or "", _headers(wanted, stored)
+        gap = await self._robots.gap(url) if self._robots and wanted.crawling else GAP
+        async with self._pace.place(host, crawling=wanted.crawling, gap=gap):
+            asked = self._clock()
+            async with self._transport.ask(url, sent) as (response, peers):
+                came = self._clock()
+                headers, dates = _headers_of(response, KEPT), _headers_of(response, ("date", "age"))
+                unchanged = response.status == 304 and not sent.keys().isdisjoint(_CONDITIONS)
+                if unchanged and stored is not None:
+                    headers = stored.headers | headers
+                    entry = msgspec.structs.replace(stored, headers=headers, peers=peers, fetched=came)
+                else:
+                    entry = Entry(key, str(url), headers, peers, fetched=came)
+                    entry = await _read(entry, url, response, wanted)
         fresh = freshness_of(entry.status, headers | dates, asked=asked, came=came)
         return _Answer(msgspec.structs.replace(entry, freshness=fresh or NEVER), fresh is not None, unchanged)
 
@@ -212,5 +224,5 @@ def _headers(wanted: _Wanted, stored: Entry | None) -> dict[str, str]:
     return headers
 
 
-def _kept(response: aiohttp.ClientResponse) -> dict[str, str]:
-    return {name: ", ".join(response.headers.getall(name)) for name in KEPT if name in response.headers}
+def _headers_of(response: aiohttp.ClientResponse, names: Iterable[str]) -> dict[str, str]:
+    return {name: ", ".join(response.headers.getall(name)) for name in names if name in response.headers}
