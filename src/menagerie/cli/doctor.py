@@ -55,7 +55,7 @@ def run(arguments: Namespace, language: Language) -> int:
         *engine_findings.build(found, wheels.look(), settings, language),
         *(
             finding
-            for one in (_data, _port, _model, _text_models, _store, _keys)
+            for one in (_data, _port, _outside, _model, _text_models, _store, _keys)
             for finding in one(settings, language)
         ),
         ("ok", "personas", str(len(personas.all()))),
@@ -197,6 +197,13 @@ def _store(settings: Settings, language: Language) -> Iterator[Finding]:
             yield "bad", "store", failure.message(language)
     else:
         yield "ok", "store", text(f"cli.doctor.store_{age}", language)
+
+
+def _outside(settings: Settings, language: Language) -> Iterator[Finding]:
+    if settings.outside == "off":
+        hosts = ", ".join(map(str, settings.fetch_allow))
+        key = "cli.doctor.outside_except" if hosts else "cli.doctor.outside_all"
+        yield "note", "outside", text(key, language, **({"hosts": hosts} if hosts else {}))
 
 
 def _keys(settings: Settings, language: Language) -> Iterator[Finding]:

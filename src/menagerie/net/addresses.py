@@ -7,7 +7,7 @@ address are judged by that one too, since a gateway may deliver there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 import msgspec
@@ -75,6 +75,8 @@ class AddressRules(msgspec.Struct, frozen=True, kw_only=True):
     denied_networks: tuple[Network, ...] = ()
     denied_names: tuple[str, ...] = ()
     ports: frozenset[int] = frozenset({80, 443})
+    outside: bool = True
+    """Whether anything may be asked for that is not allowed by name or by network."""
 
     @classmethod
     def of(cls, settings: Settings) -> AddressRules:
@@ -86,6 +88,7 @@ class AddressRules(msgspec.Struct, frozen=True, kw_only=True):
             denied_networks=tuple(one for one in denied if not isinstance(one, str)),
             denied_names=tuple(one for one in denied if isinstance(one, str)),
             ports=frozenset(settings.fetch_ports),
+            outside=settings.outside == "on",
         )
 
     def names(self, host: str) -> bool:
@@ -95,6 +98,16 @@ class AddressRules(msgspec.Struct, frozen=True, kw_only=True):
     def denies(self, host: str) -> bool:
         """Whether a host is denied by its name."""
         return _named(host, self.denied_names)
+
+    def reach(self, host: str) -> bool:
+        """Whether anything at all may be asked of a host, a name or an IP address, where nothing is to go outside. What
+        is allowed by its network alone is so by its IP address: looking its name up would go outside."""
+        if self.outside or self.names(host):
+            return True
+        try:
+            return _within(ip_address(host), self.allowed_networks)
+        except ValueError:
+            return False
 
     def permit(self, host: str, address: Address) -> bool:
         """Whether `address`, which belongs to the name `host` or is written in its place, may be connected to.
@@ -116,7 +129,7 @@ class AddressRules(msgspec.Struct, frozen=True, kw_only=True):
         return any(self.permit(host, address) for host in ("", *self.allowed_names))
 
     def _permit_form(self, host: str, address: Address) -> bool:
-        if _within(address, self.allowed_networks) or is_global(address):
+        if _within(address, self.allowed_networks) or (self.outside and is_global(address)):
             return True
         never = (
             address.is_loopback

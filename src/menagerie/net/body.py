@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from menagerie.net.client import NetworkError
+from menagerie.net.failure import NetworkError
 from menagerie.net.sniffing import ENOUGH, PageKind, sniff
 
 LARGEST: Final = 4 * 1024 * 1024

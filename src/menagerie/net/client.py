@@ -8,27 +8,24 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final
 
 import aiohttp
 from yarl import URL
 
 from menagerie import __version__
+from menagerie.net.failure import NetworkError, Reason
+from menagerie.net.inside import Inside
 from menagerie.settings import Settings
 
-Reason = Literal[
-    "scheme",
-    "redirect",
-    "status",
-    "unreachable",
-    "interrupted",
-    "too_large",
-    "certificate",
-    "insecure",
-    "refused",
-    "content",
-    "robots",
-    "outside",
+__all__ = [
+    "NetworkError",
+    "Reason",
+    "basic_authorization",
+    "fetch",
+    "open_client",
+    "read_limited",
+    "send",
 ]
 
 CONNECT_SECONDS: Final = 10.0
@@ -42,29 +39,6 @@ _WELL_KNOWN_AUTHORITIES: Final = (
     Path("/etc/ssl/ca-bundle.pem"),
     Path("/etc/ssl/cert.pem"),
 )
-
-
-class NetworkError(Exception):
-    """A request that did not work out. It names the host, never the whole address, which may hold credentials."""
-
-    def __init__(
-        self, reason: Reason, *, host: str = "", status: int = 0, retry_after: float = 0.0, limit: int = 0
-    ) -> None:
-        super().__init__(f"{reason} {host} {status or ''}".strip())
-        self.reason: Reason = reason
-        self.host = host
-        self.status = status
-        self.retry_after = retry_after
-        """Seconds that the server asks to wait; 0 where it does not."""
-        self.limit = limit
-        """Bytes, where there were more; 0 where it is not told."""
-
-    @property
-    def passing(self) -> bool:
-        """Whether the same request may work a little later."""
-        if self.reason == "status":
-            return self.status in {408, 425, 429} or self.status >= 500
-        return self.reason in {"unreachable", "interrupted"}
 
 
 def open_client(
@@ -82,15 +56,22 @@ def open_client(
     Trusts the machine's authorities, those of `SSL_CERT_FILE` and `PIP_CERT`, and `authorities` (a PEM file). Takes
     proxies from the environment unless `proxy` names one, or not `proxies`. Keeps no cookies, and has no limit on the
     whole duration: 10 s to connect, `read_seconds` between two reads.
+
+    Its addresses are the administrator's: what the settings say of pages is not heeded. But where nothing is to leave
+    the machine, all that is outside ends in `NetworkError("outside")`, and no proxy is used.
     """
-    del settings  # What it says of pages is for `net/page.py`; these addresses are the administrator's.
+    inside = Inside(settings) if settings.outside == "off" else None
+    limits: dict[str, Any] = inside.connector() if inside else {}
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=trust(authorities, client_certificate), limit=connections),
+        connector=aiohttp.TCPConnector(
+            ssl=trust(authorities, client_certificate), limit=connections, **limits
+        ),
+        middlewares=[inside.check] if inside else [],
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=read_seconds),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"menagerie/{__version__}"},
-        trust_env=proxies,
-        proxy=proxy,
+        trust_env=proxies and not inside,
+        proxy=None if inside else proxy,
     )
 
 

@@ -14,7 +14,7 @@ import idna
 from yarl import URL
 
 from menagerie.net.addresses import Address, AddressRules
-from menagerie.net.client import NetworkError
+from menagerie.net.failure import NetworkError
 
 LONGEST: Final = 2000
 """Characters of an address."""
@@ -35,7 +35,8 @@ def parse_location(address: str, rules: AddressRules) -> URL:
     """The address as it is to be asked for, without its fragment.
 
     Raises `NetworkError("refused")` for what is not plainly the address of a page: another scheme or port, a user
-    name, a host that is denied, spelt oddly, or written as an IP address that may not be connected to.
+    name, a host that is denied, spelt oddly, or written as an IP address that may not be connected to; and
+    `NetworkError("outside")` where the settings let nothing go to its host.
     """
     parts = _PARTS.fullmatch(address) if len(address) <= LONGEST and not _NEVER.search(address) else None
     authority = _AUTHORITY.fullmatch(parts[2]) if parts else None
@@ -51,6 +52,8 @@ def parse_location(address: str, rules: AddressRules) -> URL:
         or (literal is not None and not rules.permit(host, literal))
         or (literal is None and _is_inside(host) and not rules.names(host))
     )
+    if not rules.reach(host):
+        raise NetworkError("outside", host=host)
     if refused:
         raise NetworkError("refused", host=host)
     return _built(scheme, host, port, (parts[3] or "/") + (parts[4] or ""))

@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from menagerie.net.addresses import AddressRules
-from menagerie.net.client import NetworkError
+from menagerie.net.failure import NetworkError, Reason
 
 THREADS: Final = 8
 """Look-ups at a time. Their threads are not those that the service works in: a name that is slow delays names only."""
@@ -52,21 +52,23 @@ class CheckedResolver(AbstractResolver):
     inside is told to nobody.
     """
 
-    def __init__(self, rules: AddressRules, resolver: AbstractResolver) -> None:
+    def __init__(self, rules: AddressRules, resolver: AbstractResolver, reason: Reason = "refused") -> None:
         self._rules = rules
         self._resolver = resolver
+        self._reason: Reason = reason
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Raises `NetworkError`: `refused`, or `unreachable` where the look-up itself failed."""
+        """Raises `NetworkError` with the reason that this resolver refuses with, or `unreachable` where the look-up
+        itself failed."""
         try:
             found = await self._resolver.resolve(host, port, family)
         except OSError as failure:
             passing = not isinstance(failure, socket.gaierror) or failure.errno in _PASSING
-            raise NetworkError("unreachable" if passing else "refused", host=host) from failure
+            raise NetworkError("unreachable" if passing else self._reason, host=host) from failure
         if not found or not all(self._rules.permit(host, ip_address(one["host"])) for one in found):
-            raise NetworkError("refused", host=host)
+            raise NetworkError(self._reason, host=host)
         return found
 
     async def close(self) -> None:

@@ -30,7 +30,8 @@ from menagerie.net.body import (
     read_page,
 )
 from menagerie.net.cache import NEVER, Entry, PageCache
-from menagerie.net.client import REDIRECTS, NetworkError
+from menagerie.net.client import REDIRECTS
+from menagerie.net.failure import NetworkError
 from menagerie.net.freshness import KEPT, freshness_of
 from menagerie.net.location import parse_location
 from menagerie.net.lookup import SystemResolver

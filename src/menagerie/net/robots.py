@@ -11,7 +11,7 @@ from typing import Final
 from protego import Protego
 from yarl import URL
 
-from menagerie.net.client import NetworkError
+from menagerie.net.failure import NetworkError
 from menagerie.net.pace import GAP
 
 AGENT: Final = "menagerie"

@@ -21,7 +21,8 @@ from yarl import URL
 
 from menagerie import __version__
 from menagerie.net.addresses import AddressRules
-from menagerie.net.client import CONNECT_SECONDS, NetworkError, get, trust
+from menagerie.net.client import CONNECT_SECONDS, get, trust
+from menagerie.net.failure import NetworkError
 from menagerie.net.location import literal_address
 from menagerie.net.lookup import CheckedResolver
 
@@ -34,7 +35,8 @@ class Transport:
     def __init__(self, rules: AddressRules, resolver: AbstractResolver) -> None:
         self._rules = rules
         self._resolver = CheckedResolver(rules, resolver)
-        self._proxies = {scheme: proxy for scheme, proxy in getproxies().items() if proxy}
+        found = getproxies() if rules.outside else {}  # a proxy is a way outside
+        self._proxies = {scheme: proxy for scheme, proxy in found.items() if proxy}
         self._direct = _session(resolver=self._resolver, socket_factory=self._socket)
         self._proxied = _session()
 
