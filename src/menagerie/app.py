@@ -43,6 +43,7 @@ from menagerie.grounding.stuffing import LONGEST, Stuffings
 from menagerie.grounding.uploads import Uploads
 from menagerie.logs import configure_logging
 from menagerie.models.catalogue import Catalogue
+from menagerie.net.outbound import Departure, facts, observed_by
 from menagerie.net.page import PageCache
 from menagerie.personas.directory import PersonaDirectory
 from menagerie.personas.load import persona_folders
@@ -119,6 +120,7 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
     store = await Store.open(settings.database, settings.data)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(store.close)
+        stack.enter_context(observed_by(partial(_note_departure, store)))
         await store.turns.close_interrupted()
         personas = PersonaDirectory(persona_folders(settings), settings)
         catalogue = Catalogue(settings.data / "models")
@@ -256,6 +258,10 @@ class _DrainingServer(uvicorn.Server):
 
 async def _read_stuffing(reader: Reader, path: Path) -> Document:
     return await reader.documents.read(path, name=path.name, most=LONGEST)
+
+
+def _note_departure(store: Store, departure: Departure) -> None:
+    store.log.write("outbound", subject=departure.host, data=facts(departure))
 
 
 async def _sample(services: Services) -> None:

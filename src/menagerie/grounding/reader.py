@@ -77,18 +77,22 @@ class Reader:
         kinds: frozenset[PageKind] = READABLE,
         authorization: str = "",
         crawling: bool = False,
+        purpose: str = "page",
     ) -> Document:
         """The document at `address`, cut to `most` characters, for the user with that share.
 
-        `kinds`, `authorization` and `crawling` are those of `PageClient.get`. Raises `source.off`, `source.refused`,
-        `source.unreachable`, `source.too_large`, `source.unreadable`, of a file there `document.encrypted`,
-        `document.scanned` and `document.too_large`, and `queue.full` where too many pages are being read.
+        `kinds`, `authorization`, `crawling` and `purpose` are those of `PageClient.get`. Raises `source.off`,
+        `source.refused`, `source.unreachable`, `source.too_large`, `source.unreadable`, of a file there
+        `document.encrypted`, `document.scanned` and `document.too_large`, and `queue.full` where too many pages are being
+        read.
         """
         if not most:
             raise MenagerieError(ErrorCode.SOURCE_OFF)
         if self._client is not None:
             self.documents.prepare()
-        page = await self.fetch(address, share, kinds=kinds, authorization=authorization, crawling=crawling)
+        page = await self.fetch(
+            address, share, kinds=kinds, authorization=authorization, crawling=crawling, purpose=purpose
+        )
         return await self.document(page, most)
 
     async def document(self, page: Page, most: int = LONGEST) -> Document:
@@ -122,6 +126,7 @@ class Reader:
         authorization: str = "",
         crawling: bool = False,
         largest: int = LARGEST_DOCUMENT,
+        purpose: str = "page",
     ) -> Page:
         """What is at `address`, as it is; of a PDF or an archive, at most `largest` bytes. Raises as `read` does."""
         if self._client is None:
@@ -134,6 +139,7 @@ class Reader:
                 authorization=authorization,
                 crawling=crawling,
                 largest=largest,
+                purpose=purpose,
             )
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from yarl import URL
 from menagerie import __version__
 from menagerie.net.failure import NetworkError, Reason
 from menagerie.net.inside import Inside
+from menagerie.net.outbound import Leaving
 from menagerie.settings import Settings
 
 __all__ = [
@@ -83,11 +84,13 @@ async def fetch(
     headers: Mapping[str, str] | None = None,
     authorization: str = "",
     unverified: Collection[str] = (),
+    purpose: str = "model",
 ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
     """GET `address`, following redirects, and give the open response (status 2xx, or 416 for a range).
 
     `authorization`, and a user name and password in the address, go to that scheme, host and port only, never on to
-    where a redirect leads. `unverified` are hosts whose certificate is not checked. Raises `NetworkError`, also for
+    where a redirect leads. `unverified` are hosts whose certificate is not checked; `purpose` is what is told of it
+    (`net/outbound`). Raises `NetworkError`, also for
     what breaks while the body is read.
     """
     url = _parse(address)
@@ -98,7 +101,7 @@ async def fetch(
         sent = dict(headers or {})
         if authorization and url.origin() == origin:
             sent["Authorization"] = authorization
-        async with get(client, url, sent, verify=url.host not in unverified) as response:
+        async with get(client, url, sent, verify=url.host not in unverified, purpose=purpose) as response:
             if response.status not in REDIRECTS:
                 _check_status(response)
                 yield response
@@ -115,10 +118,11 @@ async def send(
     body: bytes | None = None,
     *,
     headers: Mapping[str, str] | None = None,
+    purpose: str = "service",
 ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
     """Send `body` to `address` and give the open response, whatever its status. Nothing is redirected: what is sent
     is for that address. Raises `NetworkError`, also for what breaks while the body is read."""
-    async with _open(client, method, _parse(address), headers or {}, body=body) as response:
+    async with _open(client, method, _parse(address), headers or {}, body=body, purpose=purpose) as response:
         yield response
 
 
@@ -145,9 +149,10 @@ async def get(
     *,
     verify: bool = True,
     proxy: str | None = None,
+    purpose: str,
 ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
     """One GET, whatever its status, without following redirects. Raises `NetworkError`, for the body too."""
-    async with _open(client, "GET", url, headers, verify=verify, proxy=proxy) as response:
+    async with _open(client, "GET", url, headers, verify=verify, proxy=proxy, purpose=purpose) as response:
         yield response
 
 
@@ -161,24 +166,33 @@ async def _open(
     body: bytes | None = None,
     verify: bool = True,
     proxy: str | None = None,
+    purpose: str,
 ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-    host = url.host or ""
-    connected = False
+    asked = client.request(
+        method, url, headers=headers, data=body, allow_redirects=False, ssl=verify, proxy=proxy
+    )
+    with Leaving(purpose, method, url) as leaving:
+        async with _failures_told(url.host or "", leaving), asked as response:
+            leaving.status = response.status
+            try:
+                yield response
+            finally:
+                leaving.bytes = response.content.total_bytes
+
+
+@asynccontextmanager
+async def _failures_told(host: str, leaving: Leaving) -> AsyncGenerator[None, None]:
+    """Whatever fails in connecting and reading, as a `NetworkError`."""
     try:
-        asked = client.request(
-            method, url, headers=headers, data=body, allow_redirects=False, ssl=verify, proxy=proxy
-        )
-        async with asked as response:
-            connected = True
-            yield response
+        yield
     except aiohttp.ClientSSLError as failure:
         raise NetworkError("certificate", host=host) from failure
     except (aiohttp.InvalidURL, ValueError) as failure:
-        if connected:
+        if leaving.status:
             raise
         raise NetworkError("scheme", host=host) from failure
     except (aiohttp.ClientError, TimeoutError, ConnectionError) as failure:
-        raise NetworkError("interrupted" if connected else "unreachable", host=host) from failure
+        raise NetworkError("interrupted" if leaving.status else "unreachable", host=host) from failure
 
 
 def _parse(address: str | URL) -> URL:

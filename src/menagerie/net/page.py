@@ -35,6 +35,7 @@ from menagerie.net.failure import NetworkError
 from menagerie.net.freshness import KEPT, freshness_of
 from menagerie.net.location import parse_location
 from menagerie.net.lookup import SystemResolver
+from menagerie.net.outbound import Departure, tell
 from menagerie.net.pace import GAP, Pace
 from menagerie.net.robots import Robots
 from menagerie.net.sniffing import PageKind
@@ -60,6 +61,7 @@ class _Wanted(msgspec.Struct, frozen=True):
     origin: URL
     """Where authorization goes."""
     crawling: bool
+    purpose: str
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -97,19 +99,21 @@ class PageClient:
         authorization: str = "",
         crawling: bool = False,
         largest: int = LARGEST_DOCUMENT,
+        purpose: str = "page",
     ) -> Page:
         """What is at `address`, if it is of one of `kinds`, within `seconds` from the first look-up to the last byte.
 
         `largest` is the most bytes of it, decompressed; never more than 4 MiB of what is no PDF or archive.
         `authorization` goes to the scheme, host and port of `address` only, never on to where a redirect leads.
-        `crawling`: nobody named this address, so that `robots.txt` and the host's pace are heeded.
+        `crawling`: nobody named this address, so that `robots.txt` and the host's pace are heeded. `purpose` is told of
+        every request (`net/outbound`).
 
         Raises `NetworkError`: `refused` for an address that may not be asked for, here or after a redirect; `robots`
         for one that its site does not want crawled; `too_large`; `content` for another kind; `unreachable`,
         `interrupted`, `status`, `redirect`, `certificate`.
         """
-        url = parse_location(address, self._rules)
-        wanted = _Wanted(kinds, largest, authorization, url.origin(), crawling)
+        url = self._parsed(address, purpose)
+        wanted = _Wanted(kinds, largest, authorization, url.origin(), crawling, purpose)
         try:
             async with asyncio.timeout(seconds):
                 return await self._follow(url, wanted)
@@ -122,26 +126,35 @@ class PageClient:
 
     async def _rules_at(self, address: str) -> bytes:
         """A `robots.txt`, whatever its server calls it."""
-        url = parse_location(address, self._rules)
-        return (await self._follow(url, _Wanted(_ANYTHING, LARGEST, "", url.origin(), crawling=False))).body
+        url = self._parsed(address, "robots")
+        wanted = _Wanted(_ANYTHING, LARGEST, "", url.origin(), crawling=False, purpose="robots")
+        return (await self._follow(url, wanted)).body
+
+    def _parsed(self, address: str, purpose: str) -> URL:
+        """The address, strictly read. One that is refused is told of, though nothing left."""
+        try:
+            return parse_location(address, self._rules)
+        except NetworkError as failure:
+            tell(Departure(purpose=purpose, method="GET", host=failure.host, reason=failure.reason))
+            raise
 
     async def _follow(self, url: URL, wanted: _Wanted) -> Page:
         for _ in range(MAX_REDIRECTS + 1):
             entry, cached = await self._answer(url, wanted)
             if not entry.location:
                 return _page(entry, wanted, cached=cached)
-            url = self._next(url, entry.location)
+            url = self._next(url, entry.location, wanted.purpose)
             if url.origin() != wanted.origin:  # and it is not sent again should another host lead back
                 wanted = msgspec.structs.replace(wanted, authorization="")
         raise NetworkError("redirect", host=url.host or "")
 
-    def _next(self, url: URL, location: str) -> URL:
+    def _next(self, url: URL, location: str, purpose: str) -> URL:
         """Where a redirect leads, checked like any address. One from https to http gives away what is asked for."""
         try:
             joined = str(url.join(URL(location)))
         except ValueError as failure:
             raise NetworkError("redirect", host=url.host or "") from failure
-        target = parse_location(joined, self._rules)
+        target = self._parsed(joined, purpose)
         if url.scheme == "https" and target.scheme != "https":
             raise NetworkError("refused", host=target.host or "")
         return target
@@ -151,12 +164,14 @@ class PageClient:
         key = f"{accept(wanted.kinds)} {url}"
         stored = await self._stored(key, url, wanted)
         if stored is not None and stored.freshness.is_fresh(self._clock()):
+            _tell_kept(url, stored, wanted.purpose)
             return stored, True
         try:
             answer = await self._ask(key, url, wanted, stored)
         except NetworkError as failure:
             if stored is None or not failure.passing or not stored.freshness.may_stand_in(self._clock()):
                 raise
+            _tell_kept(url, stored, wanted.purpose)
             return stored, True
         if self._cache is not None and not wanted.authorization:
             await (self._cache.keep(answer.entry) if answer.keeps else self._cache.drop(key))
@@ -176,7 +191,7 @@ class PageClient:
         gap = await self._robots.gap(url) if self._robots and wanted.crawling else GAP
         async with self._pace.place(host, crawling=wanted.crawling, gap=gap):
             asked = self._clock()
-            async with self._transport.ask(url, sent) as (response, peers):
+            async with self._transport.ask(url, sent, wanted.purpose) as (response, peers):
                 came = self._clock()
                 headers, dates = _headers_of(response, KEPT), _headers_of(response, ("date", "age"))
                 unchanged = response.status == 304 and not sent.keys().isdisjoint(_CONDITIONS)
@@ -212,6 +227,22 @@ def _page(entry: Entry, wanted: _Wanted, *, cached: bool) -> Page:
         etag=entry.headers.get("etag", ""),
         last_modified=entry.headers.get("last-modified", ""),
         cached=cached,
+    )
+
+
+def _tell_kept(url: URL, stored: Entry, purpose: str) -> None:
+    """Nothing left: it was here."""
+    tell(
+        Departure(
+            purpose=purpose,
+            method="GET",
+            scheme=url.scheme,
+            host=url.raw_host or "",
+            port=url.port or 0,
+            status=stored.status,
+            bytes=len(stored.body),
+            cached=True,
+        )
     )
 
 

@@ -42,14 +42,14 @@ class Transport:
 
     @asynccontextmanager
     async def ask(
-        self, url: URL, headers: Mapping[str, str]
+        self, url: URL, headers: Mapping[str, str], purpose: str
     ) -> AsyncGenerator[tuple[aiohttp.ClientResponse, tuple[str, ...]], None]:
         """GET `url` once, which `parse_location` has made: the open response, and the IP addresses that the rules have
         permitted. Raises `NetworkError`, also for what breaks while the body is read."""
         proxy = self._proxy(url)
         known = await self._as_far_as_known(url) if proxy else ()
         client = self._proxied if proxy else self._direct
-        async with get(client, url, headers, proxy=proxy) as response:
+        async with get(client, url, headers, proxy=proxy, purpose=purpose) as response:
             yield response, known if proxy else (response.peer,)  # type: ignore[attr-defined]
 
     async def close(self) -> None:
