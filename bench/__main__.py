@@ -15,6 +15,7 @@ from bench import (
     drafting,
     embeddings,
     grounded,
+    hostile,
     ingestion,
     measures,
     processes,
@@ -50,7 +51,9 @@ NAMES = (
     "citing",
     "ingestion",
     "pages",
+    "hostile",
 )
+WITHOUT_MODEL = frozenset({"hostile", "ingestion", "pages"})
 
 
 def default_model() -> Path:
@@ -93,6 +96,7 @@ async def measure(names: list[str], model: Path, repeats: int) -> None:
         "citing": lambda: _citing(model, repeats),
         "ingestion": lambda: _ingestion(repeats),
         "pages": lambda: documents.pages(repeats),
+        "hostile": hostile.hostile,
     }
     for name in names:
         print(f"# {name} …", file=sys.stderr, flush=True)
@@ -131,8 +135,9 @@ def main() -> int:
     if unknown:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
     print(f"{measures.machine()}\n\n| what | figure | goal | | made from |\n|---|---|---|---|---|")
-    model = arguments.model or default_model()
-    asyncio.run(measure(arguments.names or list(NAMES), model, arguments.repeats))
+    names = arguments.names or list(NAMES)
+    model = arguments.model or (Path() if WITHOUT_MODEL.issuperset(names) else default_model())
+    asyncio.run(measure(names, model, arguments.repeats))
     return 0
 
 

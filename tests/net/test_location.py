@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from menagerie.net.addresses import AddressRules
 from menagerie.net.client import NetworkError
-from menagerie.net.location import LONGEST, parse_location
+from menagerie.net.location import LONGEST, parse_location, parse_reference
 
 RULES = AddressRules()
 
@@ -174,3 +175,43 @@ def test_settings_open_names_networks_and_ports_and_close_names() -> None:
         "https://example.com/",
     ):
         assert is_refused(address, rules)
+
+
+@pytest.mark.parametrize(
+    ("reference", "target"),
+    [
+        ("/b", "https://example.org/b"),
+        ("b?c#d", "https://example.org/a/b?c"),
+        ("?c", "https://example.org/a/?c"),
+        ("../b c", "https://example.org/b%20c"),
+        ("//example.com/é", "https://example.com/%C3%A9"),
+        ("HTTPS://Example.com", "https://example.com/"),
+        ("http://example.com/a b", "http://example.com/a%20b"),
+        ("/\\example.com/", "https://example.org/%5Cexample.com/"),
+    ],
+)
+def test_a_redirect_leads_where_it_says(reference: str, target: str) -> None:
+    assert str(parse_reference(reference, URL("https://example.org/a/"), RULES)) == target
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "https:example.com",
+        "https:/example.com",
+        "https:///example.com",
+        "///example.com",
+        "//",
+        "//user@example.com/",
+        "//example.com:0443/",
+        "https://example.com:４４３/",
+        "https://example.com\\@127.0.0.1/",
+        "//127.1/",
+        ":80/",
+        "file:/etc/passwd",
+        "javascript:alert(1)",
+    ],
+)
+def test_a_redirect_that_two_programs_could_read_differently_is_refused(reference: str) -> None:
+    with pytest.raises(NetworkError, match="refused"):
+        parse_reference(reference, URL("https://example.org/a/"), RULES)

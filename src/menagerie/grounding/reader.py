@@ -55,8 +55,8 @@ _CODES: Final[dict[Reason, ErrorCode]] = {
 class Reader:
     """Reads what is at addresses. One for a service, made in its loop; to be closed.
 
-    `resolver` stands in for the machine's own way to resolve names; without a `cache`, nothing is kept. `documents` reads
-    what is fetched, and files, too.
+    `resolver` stands in for the machine's own way to resolve names; without a `cache`, nothing is kept. `documents`
+    reads what is fetched, and files, too.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class Reader:
 
         `kinds`, `authorization`, `crawling` and `purpose` are those of `PageClient.get`. Raises `source.off`,
         `source.refused`, `source.unreachable`, `source.too_large`, `source.unreadable`, of a file there
-        `document.encrypted`, `document.scanned` and `document.too_large`, and `queue.full` where too many pages are being
-        read.
+        `document.encrypted`, `document.scanned` and `document.too_large`, and `queue.full` where too many pages are
+        being read.
         """
         if not most:
             raise MenagerieError(ErrorCode.SOURCE_OFF)

@@ -21,6 +21,7 @@ LONGEST: Final = 2000
 
 _PARTS: Final = re.compile(r"(https?)://([^/?#]*)([^?#]*)(\?[^#]*)?(?:#.*)?", re.IGNORECASE | re.DOTALL)
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@%]+)(?::([1-9]\d{0,4}))?", re.IGNORECASE)
+_REFERENCE: Final = re.compile(r"(?:([^:/?#]*):)?(//[^/?#]*)?", re.DOTALL)
 _NEVER: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\ufeff]|[\ud800-\udfff]")
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 _NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*", re.ASCII)
@@ -57,6 +58,32 @@ def parse_location(address: str, rules: AddressRules) -> URL:
     if refused:
         raise NetworkError("refused", host=host)
     return _built(scheme, host, port, (parts[3] or "/") + (parts[4] or ""))
+
+
+def parse_reference(reference: str, base: URL, rules: AddressRules) -> URL:
+    """Where a redirect from `base` leads: its scheme and host are read as strictly as those of an address, before any
+    library has made them smoother. Raises `NetworkError` like `parse_location`, and `redirect` for what is no
+    reference."""
+    parts = _REFERENCE.match(reference)
+    named: URL | None = None
+    if parts and (parts[1] is not None or parts[2] is not None):
+        scheme = base.scheme if parts[1] is None else parts[1]
+        named = parse_location(f"{scheme}:{parts[2] or ''}", rules)
+    try:
+        joined = base.join(URL(reference)) if reference else None
+    except ValueError as failure:
+        raise NetworkError("redirect", host=base.host or "") from failure
+    if joined is None:
+        raise NetworkError("redirect", host=base.host or "")
+    target = parse_location(str(joined), rules)
+    if origin_of(target) != origin_of(named or base):
+        raise NetworkError("refused", host=target.host or "")
+    return target
+
+
+def origin_of(url: URL) -> tuple[str, str, int]:
+    """Scheme, host and port: what credentials are for."""
+    return url.scheme, url.raw_host or "", url.port or 0
 
 
 def literal_address(host: str) -> Address | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Final, get_args
@@ -33,7 +34,7 @@ from menagerie.net.cache import NEVER, Entry, PageCache
 from menagerie.net.client import REDIRECTS
 from menagerie.net.failure import NetworkError
 from menagerie.net.freshness import KEPT, freshness_of
-from menagerie.net.location import parse_location
+from menagerie.net.location import origin_of, parse_location, parse_reference
 from menagerie.net.lookup import SystemResolver
 from menagerie.net.outbound import Departure, tell
 from menagerie.net.pace import GAP, Pace
@@ -58,7 +59,7 @@ class _Wanted(msgspec.Struct, frozen=True):
     kinds: frozenset[PageKind]
     largest: int
     authorization: str
-    origin: URL
+    origin: tuple[str, str, int]
     """Where authorization goes."""
     crawling: bool
     purpose: str
@@ -113,7 +114,7 @@ class PageClient:
         `interrupted`, `status`, `redirect`, `certificate`.
         """
         url = self._parsed(address, purpose)
-        wanted = _Wanted(kinds, largest, authorization, url.origin(), crawling, purpose)
+        wanted = _Wanted(kinds, largest, authorization, origin_of(url), crawling, purpose)
         try:
             async with asyncio.timeout(seconds):
                 return await self._follow(url, wanted)
@@ -127,16 +128,13 @@ class PageClient:
     async def _rules_at(self, address: str) -> bytes:
         """A `robots.txt`, whatever its server calls it."""
         url = self._parsed(address, "robots")
-        wanted = _Wanted(_ANYTHING, LARGEST, "", url.origin(), crawling=False, purpose="robots")
+        wanted = _Wanted(_ANYTHING, LARGEST, "", origin_of(url), crawling=False, purpose="robots")
         return (await self._follow(url, wanted)).body
 
     def _parsed(self, address: str, purpose: str) -> URL:
         """The address, strictly read. One that is refused is told of, though nothing left."""
-        try:
+        with _telling(purpose):
             return parse_location(address, self._rules)
-        except NetworkError as failure:
-            tell(Departure(purpose=purpose, method="GET", host=failure.host, reason=failure.reason))
-            raise
 
     async def _follow(self, url: URL, wanted: _Wanted) -> Page:
         for _ in range(MAX_REDIRECTS + 1):
@@ -144,20 +142,17 @@ class PageClient:
             if not entry.location:
                 return _page(entry, wanted, cached=cached)
             url = self._next(url, entry.location, wanted.purpose)
-            if url.origin() != wanted.origin:  # and it is not sent again should another host lead back
+            if origin_of(url) != wanted.origin:  # and it is not sent again should another host lead back
                 wanted = msgspec.structs.replace(wanted, authorization="")
         raise NetworkError("redirect", host=url.host or "")
 
     def _next(self, url: URL, location: str, purpose: str) -> URL:
         """Where a redirect leads, checked like any address. One from https to http gives away what is asked for."""
-        try:
-            joined = str(url.join(URL(location)))
-        except ValueError as failure:
-            raise NetworkError("redirect", host=url.host or "") from failure
-        target = self._parsed(joined, purpose)
-        if url.scheme == "https" and target.scheme != "https":
-            raise NetworkError("refused", host=target.host or "")
-        return target
+        with _telling(purpose):
+            target = parse_reference(location, url, self._rules)
+            if url.scheme == "https" and target.scheme != "https":
+                raise NetworkError("refused", host=target.host or "")
+            return target
 
     async def _answer(self, url: URL, wanted: _Wanted) -> tuple[Entry, bool]:
         """What is at one address, a page or a redirect, and whether it was here already."""
@@ -228,6 +223,16 @@ def _page(entry: Entry, wanted: _Wanted, *, cached: bool) -> Page:
         last_modified=entry.headers.get("last-modified", ""),
         cached=cached,
     )
+
+
+@contextmanager
+def _telling(purpose: str) -> Iterator[None]:
+    """Tell of what is refused before there is a request."""
+    try:
+        yield
+    except NetworkError as failure:
+        tell(Departure(purpose=purpose, method="GET", host=failure.host, reason=failure.reason))
+        raise
 
 
 def _tell_kept(url: URL, stored: Entry, purpose: str) -> None:
