@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Final
@@ -12,14 +13,13 @@ from yarl import URL
 
 from menagerie.net.failure import NetworkError
 from menagerie.net.sniffing import ENOUGH, PageKind, sniff
+from menagerie.net.unpacking import Unpacking, UnpackingError
 
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes of a page or a feed, decompressed …"""
 LARGEST_DOCUMENT: Final = 32 * 1024 * 1024
 """… and of a PDF or an office document, unless somebody wants another limit."""
-ENCODINGS: Final = "gzip, deflate"
 
-_KNOWN_ENCODINGS: Final = frozenset({"", "identity", "gzip", "deflate"})
 _DOCUMENTS: Final[frozenset[PageKind]] = frozenset({"pdf", "zip"})
 _ACCEPTED: Final[dict[PageKind, str]] = {
     "html": "text/html, application/xhtml+xml",
@@ -65,20 +65,35 @@ async def read_page(
     host = url.host or ""
     if response.status not in {200, 203}:
         raise NetworkError("status", host=host, status=response.status)
-    if response.headers.get("Content-Encoding", "").strip().lower() not in _KNOWN_ENCODINGS:
-        raise NetworkError("content", host=host)
     declared = response.headers.get("Content-Type", "")
     body = bytearray()
     kind: PageKind | None = None
-    async for piece in response.content.iter_any():
-        body += piece
-        if kind is None and len(body) >= ENOUGH:
-            kind = _kind(body, declared, kinds, host)
-        if kind is not None:
-            check_size(len(body), kind, largest, host)
+    try:
+        async for piece in _pieces(response, largest):
+            body += piece
+            if kind is None and len(body) >= ENOUGH:
+                kind = _kind(body, declared, kinds, host)
+            if kind is not None:
+                check_size(len(body), kind, largest, host)
+    except UnpackingError as failure:
+        raise NetworkError("content", host=host) from failure
     kind = kind or _kind(body, declared, kinds, host)
     check_size(len(body), kind, largest, host)
     return kind, response.charset or "", bytes(body)
+
+
+async def _pieces(response: aiohttp.ClientResponse, largest: int) -> AsyncGenerator[bytes, None]:
+    """The body, unpacked. No more bytes are taken from its server than it may have, though they hold nothing."""
+    unpacking = Unpacking(response.headers.get("Content-Encoding", ""))
+    most = max(largest, LARGEST)
+    came = 0
+    async for data in response.content.iter_any():
+        came += len(data)
+        if came > most:
+            raise NetworkError("too_large", host=response.url.host or "", limit=most)
+        for piece in unpacking.feed(data):
+            yield piece
+    unpacking.end()
 
 
 def check_size(size: int, kind: PageKind, largest: int, host: str) -> None:

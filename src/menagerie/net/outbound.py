@@ -31,7 +31,7 @@ class Departure(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason | None = None
     """Why it did not work out."""
     bytes: int = 0
-    """Of the body, decompressed, as far as it came."""
+    """Of the body, as far as it came."""
     milliseconds: float = 0.0
     cached: bool = False
 

@@ -22,7 +22,6 @@ from yarl import URL
 
 from menagerie.net.addresses import AddressRules
 from menagerie.net.body import (
-    ENCODINGS,
     LARGEST,
     LARGEST_DOCUMENT,
     Page,
@@ -41,6 +40,7 @@ from menagerie.net.pace import GAP, Pace
 from menagerie.net.robots import Robots
 from menagerie.net.sniffing import PageKind
 from menagerie.net.transport import Transport
+from menagerie.net.unpacking import ENCODINGS
 from menagerie.settings import Settings
 
 __all__ = ["LARGEST", "LARGEST_DOCUMENT", "PAGES", "Page", "PageCache", "PageClient", "PageKind"]

@@ -103,4 +103,5 @@ def _session(**connector: Any) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"menagerie/{__version__}"},
         response_class=_Response,
+        auto_decompress=False,  # `net/unpacking` does, and stops
     )
