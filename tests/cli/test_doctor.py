@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from menagerie.cli import engine_findings, main, wheels
+from menagerie.cli import doctor, engine_findings, main, wheels
 from menagerie.cli.engine_findings import Finding
 from menagerie.cli.exits import Exit
 from menagerie.cli.wheels import Evidence
@@ -74,6 +74,15 @@ def test_the_build_that_fits_is_left_alone(settings: Settings) -> None:
     for found, seen in ((ON_GPU, Evidence(cuda=(13, 2))), (ON_CPU, Evidence())):
         ((state, key, _),) = engine_findings.build(found, seen, settings, "en")
         assert (state, key) == ("ok", "build")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_is_told_where_nothing_leaves_the_machine_and_what_still_does(language: Language) -> None:
+    assert list(doctor._outside(Settings(), language)) == []
+    ((state, _, seen),) = doctor._outside(Settings(outside="off"), language)
+    assert (state, bool(seen)) == ("note", True)
+    ((_, _, seen),) = doctor._outside(Settings(outside="off", fetch_allow="wiki.example.org"), language)  # type: ignore[arg-type]
+    assert "wiki.example.org" in seen
 
 
 def test_doctor_makes_no_store_and_upgrades_none(settings: Settings) -> None:

@@ -154,3 +154,19 @@ def test_what_is_denied_is_denied_in_every_form_whatever_is_allowed() -> None:
     for address in ("10.9.0.1", "1.1.1.1", "::ffff:1.1.1.1", "64:ff9b::101:101", "2606:4700::5efe:101:101"):
         assert not rules.permit("example.org", ip_address(address)), address
     assert not rules.permit("bad.example.org", ip_address("8.8.8.8"))
+
+
+def test_where_nothing_goes_outside_only_what_is_allowed_is_connected_to() -> None:
+    rules = AddressRules(
+        allowed_networks=(ip_network("10.1.0.0/16"),), allowed_names=("*.example.org",), outside=False
+    )
+    assert rules.permit("", ip_address("10.1.2.3"))
+    assert rules.permit("wiki.example.org", ip_address("8.8.8.8"))
+    assert not rules.permit("example.com", ip_address("8.8.8.8"))
+    assert not rules.permit("", ip_address("::ffff:8.8.8.8"))
+    assert [rules.reach(host) for host in ("10.1.2.3", "wiki.example.org", "8.8.8.8", "example.com")] == [
+        True,
+        True,
+        False,
+        False,
+    ]

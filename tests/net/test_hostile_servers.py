@@ -197,6 +197,12 @@ async def test_what_is_packed_is_unpacked_as_far_as_it_may_be(said: bytes, expec
     assert time.monotonic() - began < 2
 
 
+async def test_packed_data_that_hold_nothing_are_left_at_the_limit_too() -> None:
+    empty_blocks = b"\x00\x00\x00\xff\xff" * 13_000
+    start = HEAD + b"Content-Encoding: deflate\r\nConnection: close\r\n\r\n"
+    assert await outcome(endlessly(start, empty_blocks), largest=LARGEST) == "too_large"
+
+
 async def test_a_bomb_is_not_unpacked_into_memory() -> None:
     tracemalloc.start()
     assert await outcome(encoded(BOMB)) == "too_large"

@@ -120,6 +120,12 @@ async def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch, cut: Cut) -> N
             with pytest.raises(NetworkError, match="outside"):
                 await read(OFF, address)
         await pages.close()
+        monkeypatch.setenv("no_proxy", "")
+        async with server(body("inside")) as site:
+            pages = PageClient(allowing(site, outside="off"), Names())
+            assert (await pages.get(str(site.make_url("/")))).body == b"inside"
+            await pages.close()
+            assert await read(OFF, str(site.make_url("/"))) == b"inside"
         assert asked(proxy) == []
     assert cut.tried == []
 

@@ -56,6 +56,12 @@ def test_several_members_are_one_body_and_what_follows_them_is_left_out() -> Non
     assert unpacked("deflate", zlib.compress(b"text") + b"rest", b"more") == b"text"
 
 
+def test_members_that_hold_nothing_come_to_an_end() -> None:
+    assert unpacked("gzip", gzip.compress(b"a") * 100) == b"a" * 100
+    with pytest.raises(UnpackingError):
+        unpacked("gzip", gzip.compress(b"") * 101)
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "raw"])
 def test_what_is_damaged_or_not_all_there_is_no_body(encoding: str) -> None:
     data = packed(encoding, bytes(range(256)) * 20)

@@ -30,6 +30,7 @@ HOT: Final = 32 * 1024 * 1024
 _DIGEST: Final = hashlib.sha256().digest_size
 _SUFFIX: Final = ".page"
 _OVERHEAD: Final = 512
+_BLOCK: Final = 4096
 
 
 NEVER: Final = Freshness(came=0.0, age=0.0, lifetime=0.0, stale=0.0)
@@ -61,6 +62,7 @@ class PageCache:
         self._folder = folder
         self._most = most
         self._sizes: OrderedDict[str, int] | None = None
+        self._total = 0
         self._hot: OrderedDict[str, Entry] = OrderedDict()
         self._hot_bytes = 0
         self._opening = asyncio.Lock()
@@ -86,7 +88,7 @@ class PageCache:
         if name in self._hot:  # and newer than the file was
             return self._hot[name]
         if entry is None or entry.key != key:
-            sizes.pop(name, None)
+            self._total -= sizes.pop(name, 0)
             return None
         if name in sizes:
             sizes.move_to_end(name)
@@ -106,6 +108,7 @@ class PageCache:
             log.warning("cache.not_written", failure=failure.strerror or type(failure).__name__)
             await self.drop(entry.key)
             return
+        self._total += size - sizes.get(name, 0)
         sizes[name] = size
         sizes.move_to_end(name)
         await self._make_room(sizes)
@@ -114,7 +117,9 @@ class PageCache:
         """Forget the entry with this key."""
         name = _name(key)
         self._cool(name)
-        if (await self._index()).pop(name, None) is not None:
+        size = (await self._index()).pop(name, 0)
+        self._total -= size
+        if size:
             await asyncio.to_thread(_delete, [self._folder / name])
 
     async def _index(self) -> OrderedDict[str, int]:
@@ -122,15 +127,16 @@ class PageCache:
         async with self._opening:
             if self._sizes is None:
                 self._sizes = await asyncio.to_thread(_open, self._folder)
+                self._total = sum(self._sizes.values())
                 await self._make_room(self._sizes)
             return self._sizes
 
     async def _make_room(self, sizes: OrderedDict[str, int]) -> None:
-        total, leaving = sum(sizes.values()), []
-        while total > self._most and sizes:
+        leaving = []
+        while self._total > self._most and sizes:
             name, size = sizes.popitem(last=False)
             self._cool(name)
-            total -= size
+            self._total -= size
             leaving.append(self._folder / name)
         if leaving:
             await asyncio.to_thread(_delete, leaving)
@@ -168,7 +174,7 @@ def _open(folder: Path) -> OrderedDict[str, int]:
         for path in folder.iterdir():
             if path.suffix == _SUFFIX:
                 is_ = path.stat()
-                found.append((is_.st_mtime, path.name, is_.st_size))
+                found.append((is_.st_mtime, path.name, _taken(is_.st_size)))
             elif path.name.startswith(".") and path.is_file():
                 path.unlink()  # of a write that did not end
     except OSError as failure:
@@ -194,7 +200,7 @@ def _read(path: Path) -> Entry | None:
 
 
 def _write(path: Path, entry: Entry) -> int:
-    """Replace a file, or leave it as it was. Gives its size."""
+    """Replace a file, or leave it as it was. Gives the bytes that it takes."""
     rest = msgspec.msgpack.encode(entry)
     handle, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)  # mode 0600
     try:
@@ -205,7 +211,12 @@ def _write(path: Path, entry: Entry) -> int:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    return _DIGEST + len(rest)
+    return _taken(_DIGEST + len(rest))
+
+
+def _taken(size: int) -> int:
+    """What a file of so many bytes takes: whole blocks. So there are never more files than blocks."""
+    return -(-size // _BLOCK) * _BLOCK
 
 
 def _delete(paths: list[Path]) -> None:

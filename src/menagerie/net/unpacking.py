@@ -16,6 +16,8 @@ _GZIP: Final = 31
 _ZLIB: Final = 15
 _RAW: Final = -15
 _MEMBER: Final = 0x1F
+_MOST_MEMBERS: Final = 100
+"""Of a gzip; each costs more than it takes to send."""
 
 
 class UnpackingError(Exception):
@@ -31,6 +33,7 @@ class Unpacking:
             raise UnpackingError(self._encoding)
         self._packed: zlib._Decompress | None = None
         self._over = False
+        self._members = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What the next bytes hold. What comes after the end of packed data is left out."""
@@ -58,6 +61,9 @@ class Unpacking:
 
     def _begun(self, first: int) -> zlib._Decompress:
         """A decompressor for what begins with this byte: `deflate` has a header (RFC 9110) or, from some, has none."""
+        self._members += 1
+        if self._members > _MOST_MEMBERS:
+            raise UnpackingError(self._encoding)
         if self._encoding == "deflate":
             self._packed = zlib.decompressobj(_ZLIB if first & 0xF == 8 else _RAW)
         else:
