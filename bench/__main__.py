@@ -14,12 +14,14 @@ from bench import (
     documents,
     drafting,
     embeddings,
+    facts,
     grounded,
     hostile,
     ingestion,
     measures,
     processes,
     residency,
+    retrieval,
     structured,
 )
 from bench.figure import Figure
@@ -52,6 +54,8 @@ NAMES = (
     "ingestion",
     "pages",
     "hostile",
+    "retrieval",
+    "search",
 )
 WITHOUT_MODEL = frozenset({"hostile", "ingestion", "pages"})
 
@@ -97,6 +101,8 @@ async def measure(names: list[str], model: Path, repeats: int) -> None:
         "ingestion": lambda: _ingestion(repeats),
         "pages": lambda: documents.pages(repeats),
         "hostile": hostile.hostile,
+        "retrieval": lambda: _with_embeddings(retrieval.retrieval),
+        "search": lambda: _with_embeddings(facts.search),
     }
     for name in names:
         print(f"# {name} …", file=sys.stderr, flush=True)
@@ -116,6 +122,10 @@ async def _embeddings(repeats: int) -> list[Figure]:
 async def _ingestion(repeats: int) -> list[Figure]:
     text = await documents.ingestion(repeats)
     return [*text, *await ingestion.ingestion(await asyncio.to_thread(embedding_model), repeats)]
+
+
+async def _with_embeddings(measure: Callable[[Path], Awaitable[list[Figure]]]) -> list[Figure]:
+    return await measure(await asyncio.to_thread(embedding_model))
 
 
 def _print(figure: Figure) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import tempfile
 import time
@@ -38,6 +39,13 @@ _SENTENCES: Final = 3
 _VOCABULARY: Final = 60_000
 _SYLLABLES: Final = tuple(one + two for one in "bcdfghjklmnprstvwz" for two in "aeiou")
 
+_COMMON: Final = re.findall(
+    r"\w+",
+    "the of and to in a is that for it was on are as with his they at be this from have or by not but what all were when"
+    " we there can an your which their if do will each about how up out them then she many some so these",
+)
+"""The commonest words of English, as often as they come: half of a text. Questions have them too."""
+
 
 class Words:
     """Texts of made-up words, the nth of which comes about n times as seldom as the first, as in a language."""
@@ -53,6 +61,7 @@ class Words:
                 for row, length in zip(syllables, lengths, strict=True)
             ]
         )
+        self._words[: len(_COMMON)] = _COMMON
         chances = 1 / (np.arange(_VOCABULARY) + 2.7)
         self._up_to = np.cumsum(chances / chances.sum())
 
@@ -168,7 +177,7 @@ async def _add(store: Store, facts: Facts, collection: int, words: Words, number
     await facts.replace(put, made)
     missing = await store.facts.vectors.missing(await facts.model(), collection=collection, after=words.last)
     vectors = {
-        one.passage: NewVector(stored(vector), packed(words.vectors(_SENTENCES).tolist()))
+        one.passage: NewVector(stored(vector.tolist()), packed(words.vectors(_SENTENCES).tolist()))
         for one, vector in zip(missing, words.vectors(len(missing)), strict=True)
     }
     await store.facts.vectors.set(await facts.model(), vectors)

@@ -33,6 +33,7 @@ from menagerie.engines.residency import Engines
 from menagerie.grounding.chunking import passages_of
 from menagerie.grounding.document import Document, Part
 from menagerie.grounding.facts.index import Facts
+from menagerie.grounding.selection import FOUND
 from menagerie.models.catalogue import Catalogue
 from menagerie.settings import Settings
 from menagerie.store.database import Store
@@ -40,8 +41,6 @@ from menagerie.store.facts.collections import Collection
 from menagerie.store.facts.documents import DocumentRecord
 
 MOST: Final = 5
-THRESHOLD: Final = 0.35
-"""Below this, the best passage does not answer."""
 EN_GOAL: Final = 0.92
 LOSS_GOAL: Final = -0.01
 _USER: Final = User(("bench",))
@@ -189,16 +188,14 @@ def _refusals(answers: dict[str, list[Asked]]) -> list[Figure]:
             own = [one for one in asked if one.question.language == language]
             none = [one.score for one in own if one.question.kind == "unanswerable"]
             some = [one.score for one in own if one.question.kind not in ("unanswerable", "cross-language")]
-            refused = _mean(score < THRESHOLD for score in none)
-            kept = _mean(score >= THRESHOLD for score in some)
+            refused = _mean(score < FOUND for score in none)
+            kept = _mean(score >= FOUND for score in some)
             detail = (
                 f"{kept:.3f} of the answerable are kept; medians of the best score"
                 f" {statistics.median(none):.2f} and {statistics.median(some):.2f}"
             )
             figures.append(
-                Figure(
-                    f"unanswerable refused below {THRESHOLD}, {name}, {language}", refused, "", True, detail
-                )
+                Figure(f"unanswerable refused below {FOUND}, {name}, {language}", refused, "", True, detail)
             )
     return figures
 

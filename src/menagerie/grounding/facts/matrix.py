@@ -122,10 +122,13 @@ def stored(vector: Sequence[float]) -> bytes:
 
 
 def _cosines(vectors: npt.NDArray[np.float32] | npt.NDArray[np.float16], wanted: Floats) -> Floats:
+    # Not `@`, whose threads wait for one another for a tenth of a second where others use the cores as well.
     if vectors.dtype == np.float32:
-        return np.asarray(vectors @ wanted, np.float32)
+        return np.asarray(np.vecdot(vectors, wanted), np.float32)
     pieces = range(0, len(vectors), _AT_ONCE)
-    return np.concatenate([vectors[at : at + _AT_ONCE].astype(np.float32) @ wanted for at in pieces])
+    return np.concatenate(
+        [np.vecdot(vectors[at : at + _AT_ONCE].astype(np.float32), wanted) for at in pieces]
+    )
 
 
 def _joined(one: Block, other: Block) -> Block:

@@ -43,7 +43,8 @@ LONGEST: Final = 2000
 """Characters of a question."""
 _MOST_WORDS: Final = 12
 _MOST_POSTINGS: Final = 20_000
-"""What looking up the words of a question may go through: its rarest words are looked up, at least two of them."""
+"""What looking up the words of a question may go through: of its words only the rarest are looked up, at least one.
+What is found is scored by all of them."""
 _EMBEDDING_S: Final = 15.0
 _MOST_COUNTED: Final = 20_000
 
@@ -68,6 +69,7 @@ class _Nearest(msgspec.Struct, frozen=True):
     scans: Mapping[int, Scan] = {}
     maker: Maker = Maker("", False)
     vector: Sequence[float] = ()
+    best: Sequence[int] = ()
 
 
 class _Scored(Ranked, frozen=True):
@@ -103,8 +105,7 @@ class Search:
             self._by_words(states, asked), self._by_vectors(states, asked, user)
         )
         wanted = dict.fromkeys(keys)
-        for scan in nearest.scans.values():
-            wanted.update(dict.fromkeys(key for key, _ in scan.best(CANDIDATES)))
+        wanted.update(dict.fromkeys(nearest.best))
         found = await self._finding.passages(list(wanted))
         sentences = (
             await self._store.vectors.sentences(nearest.maker.id, [one.key for one in found])
@@ -148,7 +149,7 @@ class Search:
         postings = 0
         for count, word, weight in rarest[: _MOST_WORDS * max(1, len(states))]:
             postings += count
-            if len(chosen) > 1 and postings > _MOST_POSTINGS:
+            if chosen and postings > _MOST_POSTINGS:
                 break
             chosen[word] = weight
         return weights, await self._finding.matching(chosen, CANDIDATES) if chosen else []
@@ -172,7 +173,8 @@ class Search:
             return _Nearest()
         (vector,) = embedded.vectors
         scans = {key: await self._vectors.scan(key, states[key].change, maker.id, vector) for key in held}
-        return _Nearest(scans, maker, vector)
+        best = await asyncio.to_thread(lambda: [scan.best(CANDIDATES) for scan in scans.values()])
+        return _Nearest(scans, maker, vector, [key for some in best for key, _ in some])
 
     def _forget(self, collections: set[int]) -> None:
         for key in collections:
