@@ -41,8 +41,8 @@ _SYLLABLES: Final = tuple(one + two for one in "bcdfghjklmnprstvwz" for two in "
 
 _COMMON: Final = re.findall(
     r"\w+",
-    "the of and to in a is that for it was on are as with his they at be this from have or by not but what all were when"
-    " we there can an your which their if do will each about how up out them then she many some so these",
+    "the of and to in a is that for it was on are as with his they at be this from have or by not but what all"
+    " were when we there can an your which their if do will each about how up out them then she many some so",
 )
 """The commonest words of English, as often as they come: half of a text. Questions have them too."""
 

@@ -232,8 +232,9 @@ async def test_vectors_are_missed_set_and_carried_over_to_what_says_the_same(sto
     await write(store, made, record, ["two", "three"])
     kept = await store.facts.vectors.slice(made.key, "m", limit=10)
     assert [one.vector for one in kept] == [b"two"]
-    assert await store.facts.vectors.sentences("m", [kept[0].passage]) == {kept[0].passage: b"s"}
-    assert await store.facts.vectors.sentences("another", [kept[0].passage]) == {}
+    (found_,), sentences = await store.facts.finding.passages([kept[0].passage], "m")
+    assert (found_.text, sentences) == ("two", {kept[0].passage: b"s"})
+    assert (await store.facts.finding.passages([kept[0].passage], "another"))[1] == {}
     assert [one.text for one in await store.facts.vectors.missing("m")] == ["three"]
     listed = await store.facts.documents.list(made.key, model="m")
     assert [(one.passages, one.embedded) for one in listed] == [(2, 1)]

@@ -37,12 +37,12 @@ from menagerie.store.facts.words import mark
 
 log = structlog.get_logger("menagerie.facts")
 
-CANDIDATES: Final = 60
+CANDIDATES: Final = 40
 """Passages that are looked at closely, of those found by words and of those found by vectors each."""
 LONGEST: Final = 2000
 """Characters of a question."""
 _MOST_WORDS: Final = 12
-_MOST_POSTINGS: Final = 20_000
+_MOST_POSTINGS: Final = 15_000
 """What looking up the words of a question may go through: of its words only the rarest are looked up, at least one.
 What is found is scored by all of them."""
 _EMBEDDING_S: Final = 15.0
@@ -80,7 +80,6 @@ class Search:
     """Searches by words, and by vectors as far as there are any."""
 
     def __init__(self, store: Facts, embeddings: Embeddings, makers: Makers, vectors: VectorIndex) -> None:
-        self._store = store
         self._finding = store.finding
         self._embeddings = embeddings
         self._makers = makers
@@ -106,12 +105,7 @@ class Search:
         )
         wanted = dict.fromkeys(keys)
         wanted.update(dict.fromkeys(nearest.best))
-        found = await self._finding.passages(list(wanted))
-        sentences = (
-            await self._store.vectors.sentences(nearest.maker.id, [one.key for one in found])
-            if nearest.scans
-            else {}
-        )
+        found, sentences = await self._finding.passages(list(wanted), nearest.maker.id)
         scored = await asyncio.to_thread(_scored, found, asked, weights, nearest, sentences)
         best = spread(scored, max(most, CANDIDATES // 3))
         if self._embeddings.reranker.choice:
@@ -173,8 +167,8 @@ class Search:
             return _Nearest()
         (vector,) = embedded.vectors
         scans = {key: await self._vectors.scan(key, states[key].change, maker.id, vector) for key in held}
-        best = await asyncio.to_thread(lambda: [scan.best(CANDIDATES) for scan in scans.values()])
-        return _Nearest(scans, maker, vector, [key for some in best for key, _ in some])
+        best = [key for scan in scans.values() for key, _ in scan.best(CANDIDATES)]
+        return _Nearest(scans, maker, vector, best)
 
     def _forget(self, collections: set[int]) -> None:
         for key in collections:

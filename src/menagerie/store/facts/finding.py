@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from menagerie.store.connections import Database
 from menagerie.store.facts.passages import REMOVED
+from menagerie.store.facts.vectors import sentences
 from menagerie.store.facts.words import WordsOf, frequencies, matching, words_of_passages
 from menagerie.store.tables import fact_collections, fact_documents, fact_passages
 
@@ -72,15 +73,18 @@ class Finding:
         """The keys of at most `most` passages that have any of these words, best first."""
         return await self._database.read(lambda connection: matching(connection, weights, most))
 
-    async def passages(self, keys: Sequence[int]) -> list[FoundPassage]:
-        """Those of these passages that are searched."""
+    async def passages(
+        self, keys: Sequence[int], model: str = ""
+    ) -> tuple[list[FoundPassage], dict[int, bytes]]:
+        """Those of these passages that are searched, and what `model` has said of their sentences."""
 
-        def work(connection: Connection) -> list[FoundPassage]:
+        def work(connection: Connection) -> tuple[list[FoundPassage], dict[int, bytes]]:
             rows = connection.execute(_FOUND.where(fact_passages.c.key.in_(keys))).mappings().all()
             words = words_of_passages(connection, [row["key"] for row in rows])
-            return [FoundPassage(**row, words=words[row["key"]]) for row in rows if row["key"] in words]
+            found = [FoundPassage(**row, words=words[row["key"]]) for row in rows if row["key"] in words]
+            return found, sentences(connection, model, keys) if model else {}
 
-        return await self._database.read(work) if keys else []
+        return await self._database.read(work) if keys else ([], {})
 
 
 _UNKNOWN: Final = State(-1, 0)

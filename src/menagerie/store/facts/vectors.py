@@ -125,14 +125,6 @@ class Vectors:
             await self._database.read(lambda connection: connection.execute(_BYTES, values).scalar_one())
         )
 
-    async def sentences(self, model: str, passages: Sequence[int]) -> dict[int, bytes]:
-        """What the sentences of passages are about, of those of which `model` has said so."""
-        query = select(fact_vectors.c.passage, fact_vectors.c.sentences).where(
-            fact_vectors.c.passage.in_(passages), fact_vectors.c.model == model
-        )
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return {row[0]: bytes(row[1]) for row in rows if row[1]}
-
     async def slice(
         self,
         collection: int,
@@ -149,6 +141,14 @@ class Vectors:
             lambda connection: connection.execute(query.limit(limit), values).all()
         )
         return tuple(StoredVector(passage, document, bytes(vector)) for passage, document, vector in rows)
+
+
+def sentences(connection: Connection, model: str, passages: Sequence[int]) -> dict[int, bytes]:
+    """What the sentences of passages are about, of those of which `model` has said so."""
+    query = select(fact_vectors.c.passage, fact_vectors.c.sentences).where(
+        fact_vectors.c.passage.in_(passages), fact_vectors.c.model == model
+    )
+    return {row[0]: bytes(row[1]) for row in connection.execute(query) if row[1]}
 
 
 _SEARCHED: Final = (fact_documents.c.key == fact_passages.c.document) & (
