@@ -20,7 +20,7 @@ from menagerie.grounding.documents import Documents
 from menagerie.grounding.feeds.feed import Feed, document_of
 from menagerie.grounding.feeds.reading import FeedReader
 from menagerie.net.client import NetworkError, Reason
-from menagerie.net.page import LARGEST, LARGEST_DOCUMENT, Page, PageCache, PageClient
+from menagerie.net.page import AUTHORIZATION, LARGEST, LARGEST_DOCUMENT, Page, PageCache, PageClient
 from menagerie.net.sniffing import PageKind
 from menagerie.settings import Settings
 
@@ -127,6 +127,7 @@ class Reader:
         crawling: bool = False,
         largest: int = LARGEST_DOCUMENT,
         purpose: str = "page",
+        authorization_header: str = AUTHORIZATION,
     ) -> Page:
         """What is at `address`, as it is; of a PDF or an archive, at most `largest` bytes. Raises as `read` does."""
         if self._client is None:
@@ -140,6 +141,7 @@ class Reader:
                 crawling=crawling,
                 largest=largest,
                 purpose=purpose,
+                authorization_header=authorization_header,
             )
 
     async def close(self) -> None:

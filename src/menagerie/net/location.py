@@ -44,14 +44,14 @@ def parse_location(address: str, rules: AddressRules) -> URL:
     if parts is None or authority is None:
         raise NetworkError("refused")
     scheme = parts[1].lower()
-    host = _host(authority[1])
+    host = host_name(authority[1])
     port = int(authority[2] or _DEFAULT_PORTS[scheme])
     literal = literal_address(host)
     refused = (
         port not in rules.ports
         or rules.denies(host)
         or (literal is not None and not rules.permit(host, literal))
-        or (literal is None and _is_inside(host) and not rules.names(host))
+        or (literal is None and is_inside(host) and not rules.names(host))
     )
     if not rules.reach(host):
         raise NetworkError("outside", host=host)
@@ -94,8 +94,11 @@ def literal_address(host: str) -> Address | None:
         return None
 
 
-def _host(written: str) -> str:
-    """The host in its one spelling: an IP address without brackets, or a name in ASCII and lower case."""
+def host_name(written: str) -> str:
+    """The host in its one spelling: an IP address without brackets, or a name in ASCII and lower case.
+
+    Raises `NetworkError("refused")` for what is spelt oddly.
+    """
     try:
         if written.startswith("["):
             return IPv6Address(written[1:-1]).compressed
@@ -115,7 +118,8 @@ def _canonical_ipv4(written: str) -> str:
     return str(IPv4Address(written))
 
 
-def _is_inside(name: str) -> bool:
+def is_inside(name: str) -> bool:
+    """Whether a name is one that no public page has."""
     *rest, last = name.split(".")
     return not rest or last in _INSIDE
 

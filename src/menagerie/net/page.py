@@ -46,6 +46,7 @@ from menagerie.settings import Settings
 __all__ = ["LARGEST", "LARGEST_DOCUMENT", "PAGES", "Page", "PageCache", "PageClient", "PageKind"]
 
 PAGES: Final[frozenset[PageKind]] = frozenset({"html", "text", "json"})
+AUTHORIZATION: Final = "Authorization"
 TOTAL_SECONDS: Final = 20.0
 MAX_REDIRECTS: Final = 5
 
@@ -63,6 +64,7 @@ class _Wanted(msgspec.Struct, frozen=True):
     """Where authorization goes."""
     crawling: bool
     purpose: str
+    authorization_header: str = AUTHORIZATION
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -101,11 +103,13 @@ class PageClient:
         crawling: bool = False,
         largest: int = LARGEST_DOCUMENT,
         purpose: str = "page",
+        authorization_header: str = AUTHORIZATION,
     ) -> Page:
         """What is at `address`, if it is of one of `kinds`, within `seconds` from the first look-up to the last byte.
 
         `largest` is the most bytes of it, decompressed; never more than 4 MiB of what is no PDF or archive.
-        `authorization` goes to the scheme, host and port of `address` only, never on to where a redirect leads.
+        `authorization` goes to the scheme, host and port of `address` only, never on to where a redirect leads; some
+        services want it in an `authorization_header` of their own.
         `crawling`: nobody named this address, so that `robots.txt` and the host's pace are heeded. `purpose` is told of
         every request (`net/outbound`).
 
@@ -114,7 +118,9 @@ class PageClient:
         `interrupted`, `status`, `redirect`, `certificate`.
         """
         url = self._parsed(address, purpose)
-        wanted = _Wanted(kinds, largest, authorization, origin_of(url), crawling, purpose)
+        wanted = _Wanted(
+            kinds, largest, authorization, origin_of(url), crawling, purpose, authorization_header
+        )
         try:
             async with asyncio.timeout(seconds):
                 return await self._follow(url, wanted)
@@ -254,7 +260,7 @@ def _tell_kept(url: URL, stored: Entry, purpose: str) -> None:
 def _headers(wanted: _Wanted, stored: Entry | None) -> dict[str, str]:
     headers = {"Accept": accept(wanted.kinds), "Accept-Encoding": ENCODINGS}
     if wanted.authorization:
-        headers["Authorization"] = wanted.authorization
+        headers[wanted.authorization_header] = wanted.authorization
     if stored is not None:
         tag, changed = stored.headers.get("etag"), stored.headers.get("last-modified")
         headers |= {"If-None-Match": tag} if tag else {"If-Modified-Since": changed} if changed else {}
