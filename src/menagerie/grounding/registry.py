@@ -20,10 +20,11 @@ Factory = Callable[[Kit], Source]
 
 
 class Sources:
-    """Sources by the places that they serve: the first that serves one has it, in the order of their names."""
+    """Sources by the places that they serve: the first that serves one has it, in the order of their names; those
+    that are `general`, because they serve nearly any place, come after all the others."""
 
     def __init__(self, sources: Iterable[Source]) -> None:
-        self._sources = tuple(sources)
+        self._sources = tuple(sorted(sources, key=lambda source: bool(getattr(source, "general", False))))
 
     @classmethod
     def installed(cls, kit: Kit) -> Sources:

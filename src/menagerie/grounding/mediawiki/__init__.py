@@ -1,0 +1,1 @@
+"""MediaWiki: where the wikis are, what their API answers, articles as documents."""

@@ -1,0 +1,1 @@
+"""Who searches the Web for the pages of named sites."""

@@ -1,0 +1,61 @@
+"""Answers of search services, in JSON that may be anything at all: what is as it should be is taken, and no more."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import msgspec
+
+from menagerie.core.errors import ErrorCode, MenagerieError
+
+LONGEST_TITLE: Final = 200
+LONGEST_SUMMARY: Final = 500
+OURS: Final = frozenset({ErrorCode.QUEUE_FULL, ErrorCode.SOURCE_OFF})
+"""Failures that say nothing of who was asked: the caller is to hear of them, and nobody else is asked instead."""
+MOST_RESULTS: Final = 50
+"""Results of one answer that are looked at."""
+
+_TAG: Final = re.compile(r"<[^<>]{0,300}>")
+_BLANK: Final = re.compile(r"\s+")
+
+T = TypeVar("T")
+
+
+def decoded(body: bytes, kind: type[T]) -> T:
+    """The answer. Raises `search.failed` where it is not of this kind."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as failure:
+        raise MenagerieError(ErrorCode.SEARCH_FAILED) from failure
+
+
+def each(results: Iterable[msgspec.Raw], kind: type[T], most: int = MOST_RESULTS) -> Iterator[T]:
+    """Those results that are of this kind."""
+    for number, raw in enumerate(results):
+        if number >= most:
+            return
+        try:
+            yield msgspec.json.decode(raw, type=kind)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            continue
+
+
+def plain(text: str, longest: int) -> str:
+    """On one line, without tags and what no person reads, at most so many characters and an ellipsis."""
+    text = html.unescape(_TAG.sub("", text[: 20 * longest]))
+    line = _BLANK.sub(" ", text).strip()
+    line = "".join(one for one in line if one.isprintable())
+    return line if len(line) <= longest else line[:longest].rsplit(" ", 1)[0].rstrip() + "…"
+
+
+def moment(written: str | None) -> datetime | None:
+    """A time in ISO 8601, aware; None where it is none."""
+    try:
+        when = datetime.fromisoformat((written or "")[:40])
+    except ValueError:
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
