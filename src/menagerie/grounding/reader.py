@@ -115,7 +115,8 @@ class Reader:
 
     async def feed(self, address: str, share: str) -> Feed:
         """The feed at `address`, and nothing else that may be there. Raises as `read` does."""
-        return await self._feeds.read(await self.fetch(address, share, kinds=frozenset({"feed"})))
+        page = await self.fetch(address, share, kinds=frozenset({"feed"}), purpose="feed")
+        return await self._feeds.read(page)
 
     async def fetch(
         self,
