@@ -15,8 +15,6 @@ from aiohttp import web
 from menagerie.cli import feeds, main
 from menagerie.cli.exits import Exit
 from menagerie.locales import LANGUAGES
-from menagerie.net import page
-from menagerie.net.sniffing import PageKind, sniff
 from menagerie.settings import Settings
 from tests.grounding.feeds.examples import ATOM, RSS_20, rss
 from tests.net.pages import server
@@ -26,13 +24,8 @@ CITIES = 'place = [{ id = "x", code = "atom", name = "X" }, { id = "y", code = "
 
 
 @pytest.fixture(autouse=True)
-def _feeds_are_sniffed(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+def _settings_are_those_of_the_test(settings: Settings) -> None:
     del settings
-
-    def sniffed(start: bytes, declared: str) -> PageKind | None:
-        return "feed" if b"<rss" in start or b"<feed" in start else sniff(start, declared)
-
-    monkeypatch.setattr(page, "sniff", sniffed)
 
 
 @contextmanager

@@ -104,17 +104,30 @@ class Readers:
 
 
 async def _start(*arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        str(_PROGRAM),
-        *arguments,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**{name: os.environ[name] for name in _PASSED_ON if name in os.environ}, **_ALONE},
-        start_new_session=True,
+    """Start one. Whoever is cancelled meanwhile waits the moment that it takes, and ends it: asyncio loses a process
+    that is cancelled while it starts, and may wait for it for ever."""
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            str(_PROGRAM),
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={**{name: os.environ[name] for name in _PASSED_ON if name in os.environ}, **_ALONE},
+            start_new_session=True,
+        )
     )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        while not starting.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(starting)
+        if not starting.cancelled() and starting.exception() is None:
+            await _end(starting.result())
+        raise
 
 
 async def _start_ahead() -> asyncio.subprocess.Process | None:

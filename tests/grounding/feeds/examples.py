@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.grounding.reader import Reader
@@ -61,6 +61,10 @@ def page(content: str | bytes, address: str = "https://a.example/feeds/all.xml",
     return Page(address, "feed", charset, content if isinstance(content, bytes) else content.encode())
 
 
+OPEN: Final[list[Reader]] = []
+"""Readers that a test has made; they are closed after it."""
+
+
 class ReaderOf(Reader):
     """A reader that finds at each address what it is given, and nothing elsewhere; it never goes out."""
 
@@ -69,6 +73,7 @@ class ReaderOf(Reader):
         self.pages = dict(pages)
         self.asked: list[str] = []
         self.delay = 0.0
+        OPEN.append(self)
 
     async def fetch(self, address: str, share: str, **how: Any) -> Page:
         del share, how

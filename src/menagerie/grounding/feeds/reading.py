@@ -64,7 +64,7 @@ class FeedReader:
         self._known.move_to_end(sign)
         if len(self._known) > _KEPT:
             self._known.popitem(last=False)
-        return msgspec.structs.replace(known, read=datetime.now(UTC))
+        return msgspec.structs.replace(known, read=page.fetched)
 
 
 async def read_feed(page: Page, seconds: float = SECONDS) -> Feed:
@@ -90,7 +90,7 @@ async def read_feed(page: Page, seconds: float = SECONDS) -> Feed:
         address=page.address,
         language=parse_language(answer.language) or language_of_text(said) or "",
         entries=entries,
-        read=datetime.now(UTC),
+        read=page.fetched,
     )
 
 
