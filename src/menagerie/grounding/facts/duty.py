@@ -80,6 +80,7 @@ class Duty:
         while True:
             self._news.clear()
             try:
+                await self._facts.tend()
                 await self.embed_all()
                 said = ""
             except MenagerieError as failure:

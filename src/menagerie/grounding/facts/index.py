@@ -44,6 +44,8 @@ class Facts:
         self._store = store.facts
         self._embeddings = embeddings
         self._makers = Makers()
+        self._has_leftovers = True
+        self._was_replaced = False
         self._search = Search(store.facts, embeddings, self._makers, vectors or Matrices(store.facts.vectors))
         self._whole: dict[tuple[str, int | None], dict[int, int]] = {}
         self._after: dict[tuple[str, int | None], int] = {}
@@ -77,7 +79,18 @@ class Facts:
             position += len(some)
         values = {name: getattr(record, name) for name in _FIELDS}
         await self._store.passages.finish(record.key, version, values)
+        self._has_leftovers = True
+        self._was_replaced = self._was_replaced or record.passages > 0
         return await self._store.documents.get(record.id)
+
+    async def tend(self) -> None:
+        """Leave nothing of what was replaced, or was being removed when a process died. Costs nothing where there is
+        nothing."""
+        if self._has_leftovers:
+            self._has_leftovers = False
+            if await self._store.passages.sweep() or self._was_replaced:
+                self._was_replaced = False
+                await self._store.passages.tidy()
 
     async def model(self) -> str:
         """The id of the model that makes vectors now; empty where there is none."""
