@@ -18,5 +18,9 @@ async def test_of_what_was_replaced_no_word_is_left(tmp_path: Path, store: Store
     await facts.tend()
     assert len(await found(facts, "lighthouse password", owner)) == 1
     await store.close()
-    held = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    assert b"swordfish8153" not in held
+    assert b"swordfish8153" not in held_in(tmp_path)
+
+
+def held_in(folder: Path) -> bytes:
+    """All that lies in the files of a folder."""
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
