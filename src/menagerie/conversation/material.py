@@ -79,6 +79,7 @@ class Material:
             documents=request.documents,
             places=request.sources,
             offered=offered,
+            is_judged=persona.strict and bool(persona.rag_helper),
             held=turn.stuffing.passages,
         )
 

@@ -22,7 +22,7 @@ from menagerie.embeddings.service import Embeddings
 from menagerie.grounding.chunking import passages_of
 from menagerie.grounding.deciding import Ask, decide, plain_question, undecided
 from menagerie.grounding.document import Document, Passage
-from menagerie.grounding.judging import DOUBTED, judged
+from menagerie.grounding.judging import CERTAIN, DOUBTED, answers, judged
 from menagerie.grounding.ranking import ranked
 from menagerie.grounding.reader import Reader
 from menagerie.grounding.registry import Sources
@@ -67,6 +67,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Named by the person."""
     offered: tuple[str, ...] = ()
     """The persona's, and what the prompt's words suggest."""
+    is_judged: bool = False
+    """Whether a model is to say if facts answer, where their scores leave a doubt."""
     held: tuple[Passage, ...] = ()
     """Those of the persona's own text, where it is too long for every prompt."""
 
@@ -266,11 +268,21 @@ class _Search:
         candidates = await source.search(lookup)
         at_once = [passage for one in candidates for passage in one.passages]
         if source.kind == _SELF_RANKED:
-            self._passages += [passage for passage in at_once if passage.score >= FOUND]
+            found = [passage for passage in at_once if passage.score >= FOUND]
+            if found and await self._is_doubted(found):
+                return [_notice("irrelevant", wanted.language, title=found[0].title)]
+            self._passages += found
             return []
         self._passages += _by_words(decision.question, at_once, wanted.language)
         to_read = [one for one in candidates if not one.passages][:MOST_READ]
         return [notice for one in to_read async for notice in self._read(source, one, lookup)]
+
+    async def _is_doubted(self, found: Sequence[Passage]) -> bool:
+        """Whether a model says that what was found does not answer; it is asked where the scores do not tell."""
+        wanted = self._wanted
+        if not wanted.is_judged or max(passage.score for passage in found) >= CERTAIN:
+            return False
+        return not await answers(self._decision.question, found, wanted.language, self._ask)
 
     async def _read(
         self, source: Source, candidate: Candidate, lookup: Lookup

@@ -21,9 +21,12 @@ from menagerie.locales import Language, text
 
 log = structlog.get_logger("menagerie.grounding")
 
+CERTAIN: Final = 0.5
+"""The score from which on nobody is asked whether a passage answers."""
 DOUBTED: Final = 0.6
 """The share of `FOUND` from which on a model is asked; below it, nothing of the question is there."""
 _MOST_SHOWN: Final = 1_500
+_MOST_JUDGED: Final = 3
 _MOST_RANKED: Final = 24
 _SCHEMA: Final = {
     "type": "object",
@@ -55,6 +58,15 @@ async def judged(
     shown = [Message("user", _question(question, passage, language)) for passage in doubtful]
     answer = await ask(shown, _SCHEMA) if shown else None
     return tuple(doubtful) if answer and answer.get("relevant") is True else ()
+
+
+async def answers(question: str, passages: Sequence[Passage], language: Language, ask: Ask) -> bool:
+    """Whether the first of these passages, together, hold the answer, as a model says. Without its word they do: what
+    was found is rather shown than withheld."""
+    together = "\n\n".join(passage.text for passage in passages[:_MOST_JUDGED])
+    shown = msgspec.structs.replace(passages[0], text=together, heading="")
+    answer = await ask([Message("user", _question(question, shown, language))], _SCHEMA)
+    return not answer or answer.get("relevant") is not False
 
 
 async def _reranked(
