@@ -13,7 +13,8 @@ from menagerie.core.messages import Message
 from menagerie.embeddings.service import Embeddings
 from menagerie.engines.residency import Engines
 from menagerie.grounding.document import Passage
-from menagerie.grounding.judging import DOUBTED, FOUND, answers, judged
+from menagerie.grounding.judging import DOUBTED, answers, judged
+from menagerie.grounding.selection import FOUND
 from tests.embeddings.conftest import engines, texts_service
 
 __all__ = ["engines"]
