@@ -144,6 +144,7 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         sources = Sources.installed(Kit(settings, reader, store, embeddings, facts))
         uploads = Uploads(store.files, FileFolder(settings.data / "files"), reader.documents)
         grounder = Grounder(sources, reader, uploads, embeddings)
+        stack.callback(grounder.close)
         stuffings = Stuffings(reader, partial(_read_stuffing, reader))
         stack.push_async_callback(stuffings.close)
         turns = Turns(settings, resolver, engines, store, grounder, stuffings)

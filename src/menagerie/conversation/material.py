@@ -21,6 +21,10 @@ from menagerie.personas.resolve import Resolver
 
 _SHARE: Final = 2
 """Characters of what is found for each token of the window, at most: about half of it."""
+_MOST_ASKED: Final = 2_000
+"""Characters of a prompt by which something is looked up …"""
+_MOST_REMEMBERED: Final = 1_000
+"""… and of each message before it."""
 _LATEST: Final = 6
 """Messages before the prompt that say what it is about."""
 
@@ -63,20 +67,21 @@ class Material:
         request, persona, resolution = turn.request, turn.persona, turn.resolution
         assert persona is not None
         assert resolution is not None
+        prompt = _shortened(request.prompt, _MOST_ASKED)
         named = bool(request.address or request.documents or request.sources or request.given)
         offered: tuple[str, ...] = ()
         if not named and not request.bypass and request.tools is None:
-            suggested = self._grounder.suggested(request.prompt, request.language)
+            suggested = self._grounder.suggested(prompt, request.language)
             offered = tuple(dict.fromkeys((*persona.sources, *suggested)))
         return Wanted(
-            prompt=request.prompt,
+            prompt=prompt,
             language=request.language,
             user=request.user,
             persona=persona.name,
             most=min(persona.rag_length, _SHARE * resolution.window),
             history=_said_before(turn),
             address=request.address,
-            documents=request.documents,
+            documents=tuple(dict.fromkeys(request.documents)),
             places=request.sources,
             offered=offered,
             is_judged=persona.strict and bool(persona.rag_helper),
@@ -132,4 +137,11 @@ def _refuse_without(turn: RunningTurn) -> None:
 def _said_before(turn: RunningTurn) -> tuple[Message, ...]:
     kept = turn.conversation.messages if turn.conversation else ()
     said = [one for one in (*kept, *turn.request.history) if one.role in {"user", "assistant"}]
-    return tuple(Message(one.role, asked_in(one.content)) for one in said[-_LATEST:])
+    return tuple(
+        Message(one.role, _shortened(asked_in(one.content), _MOST_REMEMBERED)) for one in said[-_LATEST:]
+    )
+
+
+def _shortened(said: str, most: int) -> str:
+    """Its beginning and its end: where people put what they ask."""
+    return said if len(said) <= most else f"{said[: most // 2]} … {said[-most // 2 :]}"

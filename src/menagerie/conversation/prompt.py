@@ -6,6 +6,7 @@ first, date after it, nothing in it ever rewritten), so that the engine's cache 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -19,18 +20,31 @@ from menagerie.core.messages import Message, Role
 from menagerie.grounding.document import Passage
 from menagerie.grounding.given import Given
 from menagerie.grounding.grounder import Grounded
-from menagerie.locales import Language, text
+from menagerie.locales import LANGUAGES, Language, catalogue, text
 
 _STALE: Final = timedelta(hours=1)
 _QUOTES: Final = re.compile('"{3,}')
+_NUMBERED: Final = re.compile(r"(?<=\[)(?=\d+\])")
+"""Where a text of others would look like one of our numbers: a word joiner makes it another."""
+_KNOWN_BY: Final = 40
 _CLOSING: Final = re.compile(r'^"{3,}$', re.MULTILINE)
 
 
-def system_prompt(imperative: str, stuffing: str, now: datetime, language: Language, user: str = "") -> str:
-    """The system prompt of a conversation that begins `now` (aware, in the configured zone), with the
-    name of the `user` where the persona is told who asks."""
+def system_prompt(
+    imperative: str,
+    stuffing: str,
+    now: datetime,
+    language: Language,
+    user: str = "",
+    *,
+    is_fetched: bool = False,
+) -> str:
+    """The system prompt of a conversation that begins `now` (aware, in the configured zone), with the name of the
+    `user` where the persona is told who asks. What was fetched is in the words of others: it gives no orders."""
     parts = [imperative.strip()]
-    if stuffing:
+    if stuffing and is_fetched:
+        parts.append(text("prompt.stuffing_fetched", language, text=_fenced(without_marks(stuffing))))
+    elif stuffing:
         parts.append(text("prompt.stuffing", language, text=stuffing.strip()))
     if user:
         parts.append(text("prompt.user", language, name=without_marks(" ".join(user.split()))))
@@ -63,9 +77,20 @@ def sources_message(grounded: Grounded, language: Language, first: int, *, stric
 
 
 def asked_in(content: str) -> str:
-    """What a person asked, of a message that also holds what they handed over: what follows the last mark."""
+    """What a person asked, of a message that may also hold what they handed over, or what was found for them: that
+    comes first, in our words, and what they asked follows its last mark."""
+    if not content.startswith(_handing_over()):
+        return content
     *_, asked = _CLOSING.split(content)
     return asked.strip()
+
+
+@functools.cache
+def _handing_over() -> tuple[str, ...]:
+    keys = [key for key in catalogue("en") if key.startswith(("prompt.given.", "prompt.sources"))]
+    return tuple(
+        catalogue(language)[key].partition("{")[0][:_KNOWN_BY] for key in keys for language in LANGUAGES
+    )
 
 
 def with_schema(content: str, schema: object, window: int, language: Language) -> str:
@@ -169,7 +194,8 @@ def _numbered(number: int, passage: Passage, language: Language) -> str:
     foreign = text("prompt.foreign", language) if quoted and quoted != language else ""
     about = ", ".join(part for part in (passage.title, passage.heading, page, foreign) if part)
     where = f"{about} ({passage.address})" if about and passage.address else about or passage.address
-    return f"[{number}] {where}\n{passage.text}"
+    where = _NUMBERED.sub("\u2060", " ".join(where.split()))
+    return f"[{number}] {where}\n{_NUMBERED.sub(chr(0x2060), passage.text)}"
 
 
 def _fenced(material: str) -> str:

@@ -156,8 +156,16 @@ class Turns:
 
     async def _grounded(self, turn: RunningTurn) -> AsyncGenerator[AnyEvent, None]:
         """Find what the answer is to rest on. A strict persona that finds nothing ends the turn with that."""
+        until = turn.clock + self._settings.turn_timeout
         async with contextlib.aclosing(self._material.ground(turn)) as steps:
-            async for event in steps:
+            while True:
+                try:
+                    async with asyncio.timeout_at(until):
+                        event = await anext(steps)
+                except StopAsyncIteration:
+                    break
+                except TimeoutError as late:
+                    raise MenagerieError(ErrorCode.TURN_TIMEOUT) from late
                 yield event
         turn.grounding_ms = self._elapsed_ms(turn)
         if turn.refusal:
@@ -196,7 +204,14 @@ class Turns:
         if request.session is None and not request.bypass and not request.raw:
             imperative = persona.text("imperative", request.language)
             name = request.user.names[0] if persona.tell_user and request.user.names else ""
-            system = system_prompt(imperative, turn.stuffing.text, turn.started, request.language, name)
+            system = system_prompt(
+                imperative,
+                turn.stuffing.text,
+                turn.started,
+                request.language,
+                name,
+                is_fetched=bool(turn.stuffing.address),
+            )
         turn.conversation = await self._store.turns.accept(
             TurnStart(
                 turn=turn.id,

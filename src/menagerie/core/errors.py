@@ -34,6 +34,7 @@ class ErrorCode(StrEnum):
     SOURCE_UNREACHABLE = "source.unreachable"
     SOURCE_UNREADABLE = "source.unreadable"
     SOURCE_UNKNOWN = "source.unknown"
+    SOURCE_TOO_MANY = "source.too_many"
     SOURCE_NOTHING = "source.nothing"
     SEARCH_OFF = "search.off"
     SEARCH_FAILED = "search.failed"

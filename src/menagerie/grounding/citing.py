@@ -1,8 +1,9 @@
 """Citations in an answer as it is written: those of the model are checked, those that it forgot are added. Pure.
 
-A citation is the number of a passage in square brackets. One that the passage does not support is told as `[2?]`; one
-of a passage that there is not is left out. A sentence without one that a passage supports gets it at its end. Nothing
-is held back but an open bracket, a mark before one, and the blank after a sentence.
+A citation is the number of a passage in square brackets. One that the passage does not support, or of a passage that
+there is not, is told as `[2?]`. A sentence without one that a passage supports gets it at its end. What would show a
+picture, or make a link of a citation, is told so that it does not: a word joiner stands in between. Nothing is held
+back but an open bracket, the beginning of a tag, and the blank after a sentence.
 """
 
 from __future__ import annotations
@@ -20,8 +21,26 @@ from menagerie.locales import Language
 _CITATION: Final = re.compile(r"\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
 _MAYBE_CITATION: Final = re.compile(r"\[[\d\s,;]{0,20}")
 _ENDS_CLAIM: Final = re.compile(r"[.!?…][\"'»”’)\]*_]*(?:\u00a0»)?$")
-_PLAIN: Final = re.compile(r"[^\[!\s`]+")
-_FENCE: Final = "```"
+_PLAIN: Final = re.compile(r"[^\[<\s]+")
+_SHOWING: Final = (
+    "img",
+    "image",
+    "picture",
+    "svg",
+    "source",
+    "video",
+    "audio",
+    "iframe",
+    "object",
+    "embed",
+    "link",
+)
+"""HTML that asks for what it shows."""
+_TAGS: Final = (*_SHOWING, "script", "style", "base", "meta", "form", "input")
+_LONGEST_TAG: Final = max(map(len, _TAGS)) + 1
+_OPENS_CODE: Final = re.compile(r"(`{3,})[^`]*|(~{3,}).*")
+_LONGEST_CITATION: Final = 24
+_JOINER: Final = "\u2060"
 _SHORTEST_WORD: Final = 3
 _LONGEST_FRAGMENT: Final = 200
 """Characters up to which what claims nothing, such as an abbreviation, goes with what follows."""
@@ -50,11 +69,13 @@ class Citing:
         self._held = ""
         self._written = 0
         self._line = ""
-        self._tail = ""
+        self._last = ""
+        self._fence = ""
+        self._after_citation = False
         self._sentence = ""
         self._start = 0
         self._has_own = False
-        self._is_code = False
+        self._is_over = False
         self.cited: list[Cited] = []
 
     def feed(self, piece: str) -> str:
@@ -75,8 +96,14 @@ class Citing:
         text, self._held = self._held, ""
         told: list[str] = []
         blank = text if text.isspace() else ""
-        if not blank:
-            self._tell(text, told)
+        self._is_over = True
+        at = 0
+        while not blank and at < len(text):
+            step = self._step(text, at, told)
+            if step == 0:  # an open bracket, a blank at the very end
+                self._tell(text[at], told)
+                step = 1
+            at += step
         self._close_sentence(told)
         self._tell(blank, told)
         return "".join(told)
@@ -88,30 +115,26 @@ class Citing:
             self._tell(plain[0], told)
             return len(plain[0])
         one = text[at]
-        if self._is_code:
-            self._tell(one, told)
-            return 1
-        if one == "[":
-            return self._bracket(text, at, told)
-        if one == "!":
-            return self._picture(text, at, told)
         if one.isspace():
             return self._blank(text, at, told)
-        self._tell(one, told)
-        return 1
+        if self._fence:
+            self._tell(one, told)
+            return 1
+        return self._bracket(text, at, told) if one == "[" else self._tag(text, at, told)
 
     def _bracket(self, text: str, at: int, told: list[str]) -> int:
         found = _CITATION.match(text, at)
         if found is None:
             if _MAYBE_CITATION.fullmatch(text, at):
                 return 0
-            self._tell("[", told)
+            self._tell(f"{_JOINER}[" if self._last == "!" else "[", told)
             return 1
         if self._sentence[-1:].isalnum() and self._looks_like_index():
             self._tell(found[0], told)
-            return len(found[0])
-        for number in re.findall(r"\d+", found[1]):
-            self._cite(int(number), told)
+        else:
+            for number in re.findall(r"\d+", found[1]):
+                self._cite(int(number), told)
+        self._after_citation = True
         return len(found[0])
 
     def _looks_like_index(self) -> bool:
@@ -119,12 +142,15 @@ class Citing:
         word = self._sentence[-_ENOUGH:].split()[-1]
         return len(word) < _SHORTEST_WORD or any(mark in word for mark in "`_=(")
 
-    def _picture(self, text: str, at: int, told: list[str]) -> int:
-        """A picture is told as a link: what shows it would ask for it, and so tell its server whatever it holds."""
-        if at + 1 == len(text):
+    def _tag(self, text: str, at: int, told: list[str]) -> int:
+        """A tag that shows something is told as the text that it is."""
+        name = text[at + 1 : at + 1 + _LONGEST_TAG].lower()
+        if len(name) < _LONGEST_TAG and any(tag.startswith(name) for tag in _TAGS):
+            if self._is_over:
+                self._tell(f"<{_JOINER}", told)
+                return 1
             return 0
-        if text[at + 1] != "[":
-            self._tell("!", told)
+        self._tell(f"<{_JOINER}" if name.startswith(_TAGS) else "<", told)
         return 1
 
     def _blank(self, text: str, at: int, told: list[str]) -> int:
@@ -134,28 +160,21 @@ class Citing:
         blank = text[at:end]
         if "\n" in blank:
             self._close_sentence(told, line=True)
-            self._tell(blank, told)
-            return len(blank)
-        if not _ENDS_CLAIM.search(self._sentence[-_ENOUGH:].rstrip()):
-            self._tell(blank, told)
-            return len(blank)
-        if end == len(text):
-            return 0
-        if text[end] == "[" and (found := _MAYBE_CITATION.match(text, end)):
-            if found.end() == len(text):
+        elif not self._fence and _ENDS_CLAIM.search(self._sentence[-_ENOUGH:].rstrip()):
+            follows = text[end : end + _LONGEST_CITATION]
+            citation = _MAYBE_CITATION.match(follows)
+            if not follows or (citation and end + citation.end() == len(text)):
                 return 0
-            if _CITATION.match(text, end):
-                self._tell(blank, told)
-                return len(blank)
-        self._close_sentence(told)
+            if not _CITATION.match(follows):
+                self._close_sentence(told)
         self._tell(blank, told)
         return len(blank)
 
     def _cite(self, shown: int, told: list[str]) -> None:
         number = shown - self._first
-        if not 0 <= number < len(self._evidence):
-            return
-        verdict = self._evidence.verdict(Claim(self._sentence, self._language), number)
+        verdict: Verdict = "unsupported"
+        if 0 <= number < len(self._evidence):
+            verdict = self._evidence.verdict(Claim(self._sentence, self._language), number)
         self._has_own = True
         self._note(shown, verdict, "model")
         self._tell(f"[{shown}?]" if verdict == "unsupported" else f"[{shown}]", told, says=False)
@@ -163,11 +182,11 @@ class Citing:
     def _close_sentence(self, told: list[str], *, line: bool = False) -> None:
         """A sentence is over, or with `line` a line: give it the citation that it lacks."""
         text = self._sentence.strip()
-        is_prose = not self._line.lstrip().startswith(("#", "|")) and not text.endswith(":")
+        is_prose = self._line.lstrip()[:1] not in {"#", "|"} and not text.endswith(":")
         claim = Claim(text, self._language)
         if not claim.is_weighty and not line and len(text) < _LONGEST_FRAGMENT:
             return
-        if not self._has_own and is_prose and not self._is_code and text:
+        if not self._has_own and is_prose and not self._fence and text:
             best = self._evidence.best(claim)
             if best is not None:
                 shown = best + self._first
@@ -183,6 +202,9 @@ class Citing:
         """Tell it. `says`: it is the model's, and part of the sentence."""
         if not text:
             return
+        if self._after_citation and not self._fence and text[0] in "(:":
+            text = _JOINER + text
+        self._after_citation = False
         told.append(text)
         if says:
             if not self._sentence and not text.isspace():
@@ -190,12 +212,20 @@ class Citing:
             if self._sentence or not text.isspace():
                 self._sentence += text
         self._written += len(text)
-        begun = (self._line + text[: _ENOUGH * 2]) if "\n" not in text else text.rpartition("\n")[2]
-        self._line = begun.lstrip()[:_ENOUGH]
-        self._tail = (self._tail + text)[-len(_FENCE) :]
-        if self._tail == _FENCE:
-            self._is_code = not self._is_code
-            self._tail = ""
+        self._last = text[-1]
+        if "\n" in text:
+            first, *_, text = text.split("\n")
+            self._end_line(self._line + first)
+            self._line = ""
+        self._line = (self._line + text)[:_LONGEST_FRAGMENT]
+
+    def _end_line(self, line: str) -> None:
+        """A line is over: it may have opened or closed code. Only a fence at its very beginning surely does."""
+        if not self._fence:
+            opens = _OPENS_CODE.fullmatch(line) if len(line) < _LONGEST_FRAGMENT else None
+            self._fence = (opens[1] or opens[2]) if opens else ""
+        elif line.startswith(self._fence) and not line.strip().strip(self._fence[0]):
+            self._fence = ""
 
 
 def marked_unsupported(cited: Sequence[Cited]) -> Iterator[int]:

@@ -79,8 +79,15 @@ def plain_question(prompt: str, history: Sequence[Message], language: Language) 
 
 def terms_of(question: str, language: Language) -> str:
     """The words of a question that a search engine wants, as the person wrote them."""
-    kept = [word for word in question.split() if words_of(word, language)]
-    return " ".join(kept)[:LONGEST_TERMS].strip(" ?!.,;:«»\"'")
+    kept: list[str] = []
+    room = LONGEST_TERMS
+    for word in question[:_MOST_SHOWN].split():
+        if words_of(word, language):
+            room -= len(word) + 1
+            if room < 0:
+                break
+            kept.append(word)
+    return " ".join(kept).strip(" ?!.,;:«»\"'")
 
 
 def _question(
@@ -135,6 +142,7 @@ def _believed(written: object, said: str, language: Language) -> str:
     if not isinstance(written, str) or not written.strip():
         return ""
     heard = {word for one in LANGUAGES for word in words_of(said, one)}
+    folded = folded_text(said)
     words = set(words_of(written, language)) | set(words_of(written, OTHER[language]))
-    known = sum(word in heard or word in folded_text(said) for word in words)
+    known = sum(word in heard or word in folded for word in words)
     return " ".join(written.split()) if words and known * 2 >= len(words) else ""

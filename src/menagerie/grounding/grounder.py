@@ -7,9 +7,9 @@ persona's `sources` or by the words of a prompt, may fail: then the person is to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 import structlog
@@ -28,12 +28,16 @@ from menagerie.grounding.reader import Reader
 from menagerie.grounding.registry import Sources
 from menagerie.grounding.selection import FOUND, Selection, answering, selected
 from menagerie.grounding.source import Candidate, Lookup, Option, Source
+from menagerie.grounding.telling import shown_address, shown_title
+from menagerie.grounding.workplace import Workplace
 from menagerie.locales import Language, text
 
 log = structlog.get_logger("menagerie.grounding")
 
 MOST_PLACES: Final = 8
 """Places of one turn."""
+MOST_DOCUMENTS: Final = 16
+"""Files of one turn."""
 MOST_READ: Final = 3
 """Candidates of one place that are read."""
 SECONDS: Final = 25.0
@@ -88,13 +92,18 @@ class Grounder:
         self._reader = reader
         self._uploads = uploads
         self._embeddings = embeddings
+        self._work = Workplace()
+
+    def close(self) -> None:
+        """Take no more work."""
+        self._work.close()
 
     def check(self, wanted: Wanted) -> None:
         """Raise `source.unknown` for a place that nobody serves, `source.off` where nothing may be used of any."""
         if (wanted.address or wanted.documents or wanted.places) and not wanted.most:
             raise MenagerieError(ErrorCode.SOURCE_OFF)
-        if len(wanted.places) > MOST_PLACES:
-            raise MenagerieError(ErrorCode.SOURCE_UNKNOWN, name=wanted.places[MOST_PLACES])
+        if len(wanted.places) > MOST_PLACES or len(wanted.documents) > MOST_DOCUMENTS:
+            raise MenagerieError(ErrorCode.SOURCE_TOO_MANY, places=MOST_PLACES, documents=MOST_DOCUMENTS)
         for where in wanted.places:
             self._sources.of(where)
 
@@ -112,9 +121,9 @@ class Grounder:
                     "source_cut", wanted.language, count=sum(len(one.text) for one in each.passages)
                 )
         passages = [passage for each in named for passage in each.passages]
-        passages += await asyncio.to_thread(_held, wanted)
+        passages += await self._work.run(wanted.user.share, _held, wanted)
         room = wanted.most - sum(len(passage.text) for passage in passages)
-        search = _Search(self._sources, self._embeddings, wanted, ask)
+        search = _Search(self._sources, self._embeddings, self._work, wanted, ask)
         offered = () if named else wanted.offered
         if not wanted.places and not offered:
             yield Grounded(tuple(passages), looked=bool(passages or wanted.held))
@@ -128,29 +137,18 @@ class Grounder:
         yield Grounded(tuple(passages), looked=bool(passages or search.places))
 
     async def _named(self, wanted: Wanted) -> list[Selection]:
-        """The passages of what the person gave an address or an id of."""
+        """The passages of what the person gave an address or an id of, one after the other: none is held longer than
+        its passages are looked for."""
         share = wanted.user.share
-        reading: list[tuple[str, Coroutine[Any, Any, Document]]] = []
+        most = wanted.most // max(1, len(wanted.documents) + bool(wanted.address))
+        chosen: list[Selection] = []
         if wanted.address:
-            reading.append(("page", self._reader.read(wanted.address, share)))
-        reading += [("document", self._uploads.document(one, wanted.user)) for one in wanted.documents]
-        documents = await _all([one for _, one in reading])
-        most = wanted.most // max(1, len(reading))
-        return [
-            await asyncio.to_thread(_chosen, document, kind, wanted, most)
-            for (kind, _), document in zip(reading, documents, strict=True)
-        ]
-
-
-async def _all(reading: Sequence[Coroutine[Any, Any, Document]]) -> list[Document]:
-    """Read at the same time; the first failure ends all of it."""
-    tasks = [asyncio.create_task(one) for one in reading]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            page = await self._reader.read(wanted.address, share)
+            chosen.append(await self._work.run(share, _chosen, page, "page", wanted, most))
+        for file in wanted.documents:
+            document = await self._uploads.document(file, wanted.user)
+            chosen.append(await self._work.run(share, _chosen, document, "document", wanted, most))
+        return chosen
 
 
 def _chosen(document: Document, kind: str, wanted: Wanted, most: int) -> Selection:
@@ -171,8 +169,11 @@ def _held(wanted: Wanted) -> tuple[Passage, ...]:
 class _Search:
     """The places that are looked at for one turn, and what is found there."""
 
-    def __init__(self, sources: Sources, embeddings: Embeddings, wanted: Wanted, ask: Ask) -> None:
+    def __init__(
+        self, sources: Sources, embeddings: Embeddings, work: Workplace, wanted: Wanted, ask: Ask
+    ) -> None:
         self._sources = sources
+        self._work = work
         self._embeddings = embeddings
         self._wanted = wanted
         self._ask = ask
@@ -220,7 +221,8 @@ class _Search:
         person named the places, and none of them could be looked at."""
         language = self._wanted.language
         for where in self.places:
-            yield _notice("searching", language, where=where, terms=self._decision.terms)
+            terms = shown_title(self._decision.terms)
+            yield _notice("searching", language, where=where, terms=terms)
         looking = [asyncio.create_task(self._look(where), name="look-up") for where in self.places]
         failures: list[MenagerieError] = []
         try:
@@ -270,10 +272,12 @@ class _Search:
         if source.kind == _SELF_RANKED:
             found = [passage for passage in at_once if passage.score >= FOUND]
             if found and await self._is_doubted(found):
-                return [_notice("irrelevant", wanted.language, title=found[0].title)]
+                return [_notice("irrelevant", wanted.language, title=shown_title(found[0].title))]
             self._passages += found
             return []
-        self._passages += _by_words(decision.question, at_once, wanted.language)
+        self._passages += await self._work.run(
+            wanted.user.share, _by_words, decision.question, at_once, wanted.language
+        )
         to_read = [one for one in candidates if not one.passages][:MOST_READ]
         return [notice for one in to_read async for notice in self._read(source, one, lookup)]
 
@@ -295,13 +299,16 @@ class _Search:
         except MenagerieError as failure:
             log.info("candidate.not_read", code=failure.code.value)
             return
-        passages = await asyncio.to_thread(_ranked, lookup.question, document, source.kind, language)
+        share = wanted.user.share
+        passages = await self._work.run(share, _ranked, lookup.question, document, source.kind, language)
         about = await judged(lookup.question, passages, language, self._ask, self._embeddings, wanted.user)
         self._passages += about
         if about:
-            yield _notice("relevant", language, title=title, address=candidate.address)
+            yield _notice(
+                "relevant", language, title=shown_title(title), address=shown_address(candidate.address)
+            )
         else:
-            yield _notice("irrelevant", language, title=title)
+            yield _notice("irrelevant", language, title=shown_title(title))
 
 
 def _ranked(question: str, document: Document, kind: str, language: Language) -> list[Passage]:

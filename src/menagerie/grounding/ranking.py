@@ -17,6 +17,8 @@ SATURATION: Final = 0.8
 """BM25's k1: how little a word counts more when it comes again."""
 LENGTH: Final = 0.4
 """BM25's b: how much less a word counts in a long passage."""
+MOST_STEMS: Final = 64
+"""Of a question: what is longer is no question."""
 HEADING: Final = 1.0
 """What a word of a title or of a heading counts, beside one of the text."""
 
@@ -29,6 +31,7 @@ def ranked(question: str, passages: Sequence[Passage], language: Language) -> li
     `language`, that of the question. It reads some 20 MB of text a second.
     """
     asked = question_words(question, language)
+    asked = {one: stems[:MOST_STEMS] for one, stems in asked.items()}
     bags = [_bag(passage, _language(passage, language)) for passage in passages]
     average = max(1.0, sum(bag.length for bag in bags) / max(1, len(bags)))
     weights = {

@@ -46,4 +46,4 @@ class Sources:
         for source in self._sources:
             if source.serves(where):
                 return source
-        raise MenagerieError(ErrorCode.SOURCE_UNKNOWN, name=where[:_SHOWN])
+        raise MenagerieError(ErrorCode.SOURCE_UNKNOWN, name=" ".join(where[:_SHOWN].split()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Protocol
+from typing import Annotated, Final, Protocol
 
 import msgspec
 
@@ -68,17 +68,22 @@ class PlainCodec:
             case Token(text=text):
                 yield from self.token(text)
             case Notice(code=code, text=text) if code in _TOLD_IN_PLAIN:
-                yield f"\n\n{text}" if self._answering else f"{text}\n\n"
+                yield from _without_end(f"\n\n{text}" if self._answering else f"{text}\n\n")
             case Done(session=session):
                 self._answering = False
                 yield self._end(session)
             case Failed(code=code, message=message, session=session):
-                yield f"\n\n{message} [{code}]" if self._answering else f"{message} [{code}]"
+                yield from _without_end(
+                    f"\n\n{message} [{code}]" if self._answering else f"{message} [{code}]"
+                )
                 self._answering = False
                 yield self._end(session)
 
     def _end(self, session: str) -> str:
         return f"{_END} {session}>" if self._tells_ids and session else f"{_END}>"
+
+
+Named = Annotated[list[Annotated[str, msgspec.Meta(max_length=300)]], msgspec.Meta(max_length=64)]
 
 
 class _GivenText(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,8 +96,8 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
     session: str | None = None
     given: list[_GivenText] = []
     address: str = ""
-    sources: list[str] = []
-    documents: list[str] = []
+    sources: Named = []
+    documents: Named = []
     cancel: bool = False
 
 

@@ -50,6 +50,7 @@ STATUS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.SOURCE_UNREACHABLE: 502,
     ErrorCode.SOURCE_UNREADABLE: 422,
     ErrorCode.SOURCE_UNKNOWN: 404,
+    ErrorCode.SOURCE_TOO_MANY: 400,
     ErrorCode.SOURCE_NOTHING: 422,
     ErrorCode.SEARCH_OFF: 501,
     ErrorCode.SEARCH_FAILED: 502,

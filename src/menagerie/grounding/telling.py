@@ -1,0 +1,23 @@
+"""Words of strangers in a sentence of ours: on one line, short, and without what Markdown would make more of."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+LONGEST_TITLE: Final = 160
+_MARKS: Final = re.compile(r"[\\`*_\[\](){}<>!|#~]")
+
+
+def shown_title(title: str) -> str:
+    """A title, every mark of Markdown and HTML in it escaped."""
+    line = " ".join("".join(one if one.isprintable() else " " for one in title).split())
+    if len(line) > LONGEST_TITLE:
+        line = line[:LONGEST_TITLE] + "…"
+    return _MARKS.sub(lambda mark: f"\\{mark[0]}", line)
+
+
+def shown_address(address: str) -> str:
+    """An address that ends nothing that it stands in."""
+    return quote(address, safe="%/:?#@&=+$,;~'*-._[]")
