@@ -14,6 +14,7 @@ from aiohttp import web
 
 from menagerie.conversation.running import TurnRequest
 from menagerie.core.events import Accepted, AnyEvent, Failed, Notice, Source, Token
+from menagerie.grounding import grounder
 from menagerie.web.services import Services
 from tests.conversation.test_turn import ANA, done, notices, service, turn
 from tests.grounding.site_sources import SHELF, installed
@@ -167,8 +168,8 @@ async def test_what_has_nothing_to_do_with_the_question_is_left_out_and_said(
         events = await turn(services, "Who paints the buoys green?", persona="keeper", sources=("shelf",))
         assert notices(events)[:4] == ["searching", "irrelevant", "irrelevant", "nothing_found"]
         assert sources(events) == []
-        assert "nothing was found" in await asked_of_engine(services, events)
         assert said(events)
+        assert await asked_of_engine(services, events) == "Who paints the buoys green?"
 
 
 async def test_a_strict_persona_that_finds_nothing_says_so_and_asks_no_model(
@@ -204,6 +205,59 @@ async def test_words_of_a_prompt_choose_a_place_that_nobody_named(tmp_path: Path
         assert [source.title for source in sources(events)] == ["Leave"]
         events = await turn(services, LEAVE, persona="keeper")
         assert sources(events) == []
+
+
+async def test_a_place_of_a_personas_that_there_is_not_is_told_and_done_without(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    async with with_shelf(tmp_path, tiny_model, sources=["nowhere:x"]) as services:
+        events = await turn(services, LEAVE, persona="keeper")
+        assert "source_failed" in notices(events)
+        assert done(events)
+
+
+async def test_a_strict_persona_whose_own_text_cannot_be_read_says_so_and_asks_no_model(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    keys = {"agent_rag_source": "http://127.0.0.1:9/missing", "strict": True}
+    async with with_shelf(tmp_path, tiny_model, **keys) as services:
+        events = await turn(services, LEAVE, persona="keeper")
+        assert notices(events)[0] == "stuffing_missing"
+        assert said(events).startswith("I found nothing in my sources")
+
+
+async def test_a_strict_answer_of_which_nothing_can_be_traced_is_told_as_such(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    async with with_shelf(tmp_path, tiny_model, strict=True) as services:
+        events = await turn(services, LEAVE, persona="keeper", sources=("shelf",))
+        cited = done(events).provenance.citations
+        assert ("nothing_cited" in notices(events)) == (
+            not any(one.verdict != "unsupported" for one in cited)
+        )
+
+
+async def test_what_takes_longer_than_a_moment_is_told(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grounder, "PATIENCE_S", 0.01)
+
+    async def slow(_request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.3)
+        return web.Response(text=PAGE, content_type="text/html")
+
+    async with server(slow) as site, service(tmp_path, tiny_model, **reading(site)) as services:
+        assert notices(await turn(services, address=str(site.make_url("/"))))[0] == "reading"
+
+
+async def test_too_many_places_or_files_are_refused(tmp_path: Path, tiny_model: Path) -> None:
+    async with service(tmp_path, tiny_model) as services:
+        files = tuple(f"file-{number}" for number in range(17))
+        places = tuple(f"a{number}.ca" for number in range(9))
+        for named in ((files, ()), ((), places)):
+            (refused,) = await turn(services, documents=named[0], sources=named[1])
+            assert isinstance(refused, Failed)
+            assert refused.code == "source.too_many"
 
 
 async def test_what_a_persona_looked_up_by_itself_is_not_kept_in_the_conversation(

@@ -52,6 +52,17 @@ async def test_what_a_model_invents_is_not_looked_up() -> None:
     assert (decision.language, decision.chosen) == ("en", "")
 
 
+async def test_what_leaves_the_machine_are_words_of_the_persons_and_ask_for_what_they_ask() -> None:
+    before = (
+        Message("user", "Summarize this text."),
+        Message("assistant", "Tremblay is under investigation for fraud."),
+    )
+    for terms in ("Tremblay investigation fraud", "summarize text", "renew fraud"):
+        answer = {"question": "How do I renew my passport?", "terms": terms, "language": "en"}
+        decision = await decide(answering(answer), "How do I renew my passport?", before, "en")
+        assert decision.terms in {"renew passport", "renew my passport"}, terms
+
+
 async def test_the_other_language_is_searched_where_the_question_is_put_in_it() -> None:
     answer = {
         "question": "Quelle est la durée du congé parental pour les employés?",
@@ -75,6 +86,8 @@ async def test_without_an_answer_of_a_model_the_words_of_the_person_are_looked_u
     [
         ("And is it paid?", "How long is parental leave?\nAnd is it paid?"),
         ("How many days of sick leave does an employee get?", None),
+        ("Where is a badge worn?", None),
+        ("How is that paid out?", "How long is parental leave?\nHow is that paid out?"),
     ],
 )
 def test_a_short_question_goes_with_what_was_asked_before(prompt: str, question: str | None) -> None:
@@ -85,4 +98,5 @@ def test_a_short_question_goes_with_what_was_asked_before(prompt: str, question:
 def test_terms_are_the_words_that_say_something() -> None:
     assert terms_of("Quels sont les congés auxquels j'ai droit?", "fr") == "congés auxquels droit"
     assert terms_of("", "en") == ""
+    assert terms_of("When?", "en") == "When"
     assert len(terms_of("word " * 1000, "en")) <= 120

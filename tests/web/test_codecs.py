@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from menagerie.conversation.frames import Frame
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import Accepted, Done, Failed, Notice, Queued, Source, Token
-from menagerie.core.provenance import ModelFacts, Provenance
+from menagerie.core.provenance import CitationFacts, ModelFacts, Provenance, SourceFacts
 from menagerie.grounding.given import Given
 from menagerie.web.codecs import Cancel, EventsCodec, PlainCodec
 
@@ -27,6 +28,37 @@ def test_a_plain_turn_is_its_tokens_and_an_end() -> None:
     assert list(codec.encode(Notice("model_substituted", "…"))) == []
     assert list(codec.encode(Token("Hi"))) == ["Hi"]
     assert list(codec.encode(DONE)) == ["<END>"]
+
+
+CITING = msgspec.structs.replace(
+    DONE.provenance,
+    sources=(
+        SourceFacts(1, "page", "Canal", "https://a.ca/(x)", heading="Locks", page=3),
+        SourceFacts(2, "facts", "Not cited"),
+    ),
+    citations=(CitationFacts(1, 0, 9, "supported"),),
+)
+
+
+def test_a_plain_answer_ends_with_the_sources_that_it_cites() -> None:
+    codec = PlainCodec()
+    *_, sources, end = codec.encode(msgspec.structs.replace(DONE, provenance=CITING))
+    assert sources == "\n\nSources:\n[1] Canal, Locks, p. 3 https://a.ca/%28x%29"
+    assert end == "<END>"
+
+
+def test_no_words_of_strangers_end_a_turn() -> None:
+    codec = PlainCodec()
+    for event in (
+        Notice("relevant", "Leave <END> now"),
+        Failed("source.unknown", "There is no source <END>"),
+        msgspec.structs.replace(
+            DONE, provenance=msgspec.structs.replace(CITING, sources=(SourceFacts(1, "page", "<END>"),))
+        ),
+    ):
+        frames = list(codec.encode(event))
+        ends = [frame for frame in frames if "<END" in frame]
+        assert ends == ([] if isinstance(event, Notice) else ["<END>"])
 
 
 def test_the_session_is_told_only_to_who_asked_for_it_once() -> None:

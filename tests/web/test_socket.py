@@ -134,7 +134,7 @@ async def test_stopping_ends_the_turn_at_once_and_the_conversation_goes_on(servi
         (" \n", "prompt.empty"),
         ("|SESSION|abc", "frame.prefix_broken"),
         ("|SESSION|urn:uuid:nobody|/SESSION|Hi", "session.unknown"),
-        ("|RAG|a.ca|/RAG|Hi", "source.unsupported"),
+        ("|RAG|no such place|/RAG|Hi", "source.unknown"),
         (b"\x00\x01", "frame.binary"),
         ("word " * 2000, "prompt.too_long"),
         ("x" * 10_000_000, "frame.too_large"),

@@ -49,8 +49,11 @@ class Material:
             yield Source(number, given.kind, passage=given.text[:500])
         if request.raw:
             return
+        if turn.stuffing_missing:
+            yield Notice("stuffing_missing", text("notice.stuffing_missing", request.language))
         wanted = self._wanted(turn)
         if not _wants(wanted):
+            _refuse_without(turn)
             return
         ask = Asker(self._resolver, self._engines, turn)
         async with aclosing(self._grounder.ground(wanted, ask)) as steps:
@@ -121,13 +124,8 @@ def _refuse_without(turn: RunningTurn) -> None:
     """A strict persona says that it found nothing; the model, who would say something else, is not asked."""
     grounded, request = turn.grounded, turn.request
     assert turn.persona is not None
-    if (
-        not turn.persona.strict
-        or not grounded.looked
-        or grounded.passages
-        or request.given
-        or turn.stuffing.text
-    ):
+    rests_on = grounded.passages or request.given or turn.stuffing.text
+    if not turn.persona.strict or rests_on or not (grounded.looked or turn.stuffing_missing):
         return
     if request.compiled is not None or request.tools is not None:
         raise MenagerieError(ErrorCode.SOURCE_NOTHING)

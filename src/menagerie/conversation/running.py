@@ -124,6 +124,7 @@ class RunningTurn:
         self.citing: Citing | None = None
         self.refusal = ""
         self.stuffing = NOTHING
+        self.stuffing_missing = False
         self.asked_tokens = 0
         self.persona: Persona | None = None
         self.resolution: Resolution | None = None
@@ -177,8 +178,11 @@ class RunningTurn:
         known = len(self.citing.cited)
         told = self.citing.end()
         events = self._told(told, self.citing.cited[known:])
-        if any(one.verdict == "unsupported" for one in self.citing.cited):
-            code = "citations_unsupported"
+        verdicts = {one.verdict for one in self.citing.cited}
+        code = "citations_unsupported" if "unsupported" in verdicts else ""
+        if not verdicts - {"unsupported"} and self.persona is not None and self.persona.strict:
+            code = "nothing_cited"
+        if code:
             events.append(Notice(code, text(f"notice.{code}", self.request.language)))
         return events
 
@@ -206,7 +210,8 @@ class RunningTurn:
     def measured_user(self) -> Message:
         """The person's message as the conversation keeps it, its length corrected so that the conversation's is what
         the engine counted. What a persona looked up by itself is not kept: for what follows, it looks again."""
-        if self.grounded.looked and not self.request.names_sources:
+        found = self.request.names_sources and self.grounded.passages
+        if self.grounded.looked and not found:
             return msgspec.structs.replace(self.user, content=self.plain_user, tokens=None)
         asked_once = self.request.tools is None and (self.account is None or self.account.attempts == 1)
         if not self.usage.prompt or self.user.tokens is None or not asked_once:

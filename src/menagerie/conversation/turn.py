@@ -145,6 +145,9 @@ class Turns:
         self._material.check(turn)
         if not request.bypass and not request.raw:
             turn.stuffing = await self._stuffings.text(persona, request.language, resolution.window)
+            configured = persona.stuffing(request.language) is not None
+            read = bool(turn.stuffing.text or turn.stuffing.passages)
+            turn.stuffing_missing = configured and not read and request.session is None
         await self._accept(turn, persona, resolution)
         events: list[AnyEvent] = [Accepted(turn.id, turn.session, persona.name)]
         if resolution.wanted:

@@ -6,6 +6,7 @@ where they have words of the conversation, and without a model the person's own 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -29,6 +30,19 @@ _FEWEST_WORDS: Final = 3
 _LAST_MESSAGES: Final = 4
 
 
+_GOES_ON: Final[dict[Language, re.Pattern[str]]] = {
+    "en": re.compile(
+        r"^\W*(?:and|but|so|what about|how about)\b|\b(?:it|its|they|them|their|that|this|those|these|then)\b",
+        re.IGNORECASE,
+    ),
+    "fr": re.compile(
+        r"^\W*(?:et|mais|alors|qu'en)\b|\b(?:cela|ça|celui|celle|ceux|celles|ils|elles|elle|lui|leur|cette|ces)\b",
+        re.IGNORECASE,
+    ),
+}
+"""What a question has that goes on from what was said before."""
+
+
 class Decision(msgspec.Struct, frozen=True):
     """What is to be looked for, in which language; `chosen` is one of the places that were offered, or nothing."""
 
@@ -45,14 +59,21 @@ async def decide(
     language: Language,
     options: Sequence[Option] = (),
 ) -> Decision:
-    """What to look up for `prompt`, said after `history`; at one of `options`, or at none of them."""
+    """What to look up for `prompt`, said after `history`; at one of `options`, or at none of them.
+
+    The terms leave the machine. So they are words of the person's, never of an answer, of what they pasted or of what
+    was found, and ask for what the prompt asks for.
+    """
     answer = await ask(_question(prompt, history, language, options), _schema(options)) or {}
-    said = " ".join([prompt, *(message.content for message in history[-_LAST_MESSAGES:])])
+    asked = [message.content for message in history[-_LAST_MESSAGES:] if message.role == "user"]
+    said = " ".join([prompt, *asked])
     plain = plain_question(prompt, history, language)
     question = _believed(answer.get("question"), said, language)
     if not _keeps(question, plain, language):
         question = plain
-    terms = _believed(answer.get("terms"), f"{said} {question}", language) or terms_of(question, language)
+    terms = _only_said(answer.get("terms"), said)
+    if not _asks_for(terms, prompt, language):
+        terms = terms_of(question, language)
     chosen = next((one.where for one in options if one.where == answer.get("look_up")), "")
     return Decision(
         question=question[:LONGEST_QUESTION],
@@ -71,7 +92,9 @@ def undecided(prompt: str, history: Sequence[Message], language: Language) -> De
 def plain_question(prompt: str, history: Sequence[Message], language: Language) -> str:
     """The question as far as it stands alone without a model: what is short and has little in it goes with what was
     asked before."""
-    if len(set(words_of(prompt, language))) > _FEWEST_WORDS:
+    words = len(set(words_of(prompt, language)))
+    goes_on = bool(_GOES_ON[language].search(prompt))
+    if words > _FEWEST_WORDS or (words > 1 and not goes_on):
         return prompt
     before = next((message.content for message in reversed(history) if message.role == "user"), "")
     return f"{before}\n{prompt}".strip()
@@ -87,7 +110,7 @@ def terms_of(question: str, language: Language) -> str:
             if room < 0:
                 break
             kept.append(word)
-    return " ".join(kept).strip(" ?!.,;:«»\"'")
+    return (" ".join(kept) or question[:LONGEST_TERMS]).strip(" ?!.,;:«»\"'\n")
 
 
 def _question(
@@ -128,6 +151,24 @@ def _language(wanted: object, written: str, language: Language) -> Language:
     """The other language only where what is to be looked for is written in it."""
     other = OTHER[language]
     return other if wanted == other and language_of_text(written) == other else language
+
+
+def _only_said(written: object, said: str) -> str:
+    """What a model wrote, if all of its words were said."""
+    if not isinstance(written, str):
+        return ""
+    heard = {word for one in LANGUAGES for word in words_of(said, one)}
+    words = [{stem for one in LANGUAGES for stem in words_of(word, one)} for word in written.split()]
+    return " ".join(written.split()) if all(stems & heard for stems in words if stems) else ""
+
+
+def _asks_for(terms: str, prompt: str, language: Language) -> bool:
+    """Whether the terms have a word of the prompt, where that has words that say something."""
+    wanted = {word for one in LANGUAGES for word in words_of(prompt, one)}
+    return bool(terms) and (
+        not set(words_of(prompt, language))
+        or bool(wanted & {word for one in LANGUAGES for word in words_of(terms, one)})
+    )
 
 
 def _keeps(question: str, plain: str, language: Language) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
@@ -40,6 +40,8 @@ MOST_DOCUMENTS: Final = 16
 """Files of one turn."""
 MOST_READ: Final = 3
 """Candidates of one place that are read."""
+PATIENCE_S: Final = 1.0
+"""After which it is told what takes so long."""
 SECONDS: Final = 25.0
 """That one place may take."""
 _SELF_RANKED: Final = "facts"
@@ -114,7 +116,11 @@ class Grounder:
 
     async def ground(self, wanted: Wanted, ask: Ask) -> AsyncGenerator[Notice | Grounded, None]:
         """Notices of what is done, and at the end what was found. Raises what reading raises for what was named."""
-        named = await self._named(wanted)
+        naming = asyncio.create_task(self._named(wanted))
+        async with aclosing(_patiently(naming, "reading", wanted.language)) as steps:
+            async for notice in steps:
+                yield notice
+        named = naming.result()
         for each in named:
             if each.is_cut:
                 yield _notice(
@@ -128,7 +134,10 @@ class Grounder:
         if not wanted.places and not offered:
             yield Grounded(tuple(passages), looked=bool(passages or wanted.held))
             return
-        await search.decide(wanted.places, offered)
+        deciding = asyncio.create_task(search.decide(wanted.places, offered))
+        async with aclosing(_patiently(deciding, "deciding", wanted.language)) as steps:
+            async for notice in steps:
+                yield notice
         async with aclosing(search.run()) as steps:
             async for notice in steps:
                 yield notice
@@ -149,6 +158,18 @@ class Grounder:
             document = await self._uploads.document(file, wanted.user)
             chosen.append(await self._work.run(share, _chosen, document, "document", wanted, most))
         return chosen
+
+
+async def _patiently(work: asyncio.Task[Any], code: str, language: Language) -> AsyncGenerator[Notice, None]:
+    """Wait for `work`, and tell what is being done where it takes longer than a moment. Raises what it raises."""
+    try:
+        await asyncio.wait({work}, timeout=PATIENCE_S)
+        if not work.done():
+            yield _notice(code, language)
+        await work
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
 
 
 def _chosen(document: Document, kind: str, wanted: Wanted, most: int) -> Selection:
@@ -179,6 +200,7 @@ class _Search:
         self._ask = ask
         self._decision = undecided(wanted.prompt, wanted.history, wanted.language)
         self._passages: list[Passage] = []
+        self._failed_before: list[tuple[str, MenagerieError]] = []
         self.places: tuple[str, ...] = ()
 
     @property
@@ -190,10 +212,10 @@ class _Search:
         """Choose the places. All that are `named` are looked at, and of those that are `offered` the collections of
         facts and what the prompt's own words ask for; among the others, and where a place is many, a model chooses."""
         wanted = self._wanted
+        offered = [where for where in offered if self._is_known(where)]
         by_words = {
-            where: source.suggested(wanted.prompt, wanted.language)
+            where: self._sources.of(where).suggested(wanted.prompt, wanted.language)
             for where in (*named, *offered)
-            if (source := self._sources.of(where))
         }
         always: list[str] = []
         options: list[Option] = []
@@ -220,6 +242,10 @@ class _Search:
         """Look at all places at the same time, and tell of each what came of it. Raises the first failure where the
         person named the places, and none of them could be looked at."""
         language = self._wanted.language
+        for where, failure in self._failed_before:
+            yield _notice(
+                "source_failed", language, where=shown_title(where), failure=failure.message(language)
+            )
         for where in self.places:
             terms = shown_title(self._decision.terms)
             yield _notice("searching", language, where=where, terms=terms)
@@ -280,6 +306,14 @@ class _Search:
         )
         to_read = [one for one in candidates if not one.passages][:MOST_READ]
         return [notice for one in to_read async for notice in self._read(source, one, lookup)]
+
+    def _is_known(self, where: str) -> bool:
+        try:
+            self._sources.of(where)
+        except MenagerieError as failure:
+            self._failed_before.append((where, failure))
+            return False
+        return True
 
     async def _is_doubted(self, found: Sequence[Passage]) -> bool:
         """Whether a model says that what was found does not answer; it is asked where the scores do not tell."""

@@ -10,7 +10,9 @@ import msgspec
 from menagerie.conversation.frames import Frame, looking_at, parse
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import AnyEvent, Done, Failed, Notice, Token
+from menagerie.core.provenance import Provenance, SourceFacts
 from menagerie.grounding.given import Given, GivenKind
+from menagerie.grounding.telling import shown_address, shown_title
 
 EVENTS: Final = "menagerie.events.v1"
 """The subprotocol whose frames are JSON events."""
@@ -18,7 +20,7 @@ EVENTS: Final = "menagerie.events.v1"
 _END: Final = "<END"
 _TOLD_IN_PLAIN: Final = frozenset(
     {"history_dropped", "answer_cut", "searching", "relevant", "irrelevant", "nothing_found", "source_failed"}
-    | {"citations_unsupported"}
+    | {"citations_unsupported", "nothing_cited", "stuffing_missing", "reading", "deciding"}
 )
 """Notices that change what an answer means, or tell what takes so long; the others are for pages."""
 
@@ -69,8 +71,10 @@ class PlainCodec:
                 yield from self.token(text)
             case Notice(code=code, text=text) if code in _TOLD_IN_PLAIN:
                 yield from _without_end(f"\n\n{text}" if self._answering else f"{text}\n\n")
-            case Done(session=session):
+            case Done(session=session, provenance=provenance):
                 self._answering = False
+                if cited := cited_sources(provenance):
+                    yield from _without_end(f"\n\n{cited}")
                 yield self._end(session)
             case Failed(code=code, message=message, session=session):
                 yield from _without_end(
@@ -142,6 +146,22 @@ class EventsCodec:
     def encode(self, event: AnyEvent) -> Iterator[str]:
         """Every event is told."""
         yield self._encode(event).decode()
+
+
+def cited_sources(provenance: Provenance) -> str:
+    """The sources that an answer cites, a line each, for those who get nothing but its text; empty where it cites none.
+    Words that are the same in both languages."""
+    cited = {one.number for one in provenance.citations}
+    lines = [_source_line(one) for one in provenance.sources if one.number in cited]
+    return "\n".join(["Sources:", *lines]) if lines else ""
+
+
+def _source_line(source: SourceFacts) -> str:
+    page = f"p. {source.page}" if source.page else ""
+    heading = "" if source.heading == source.title else source.heading
+    about = ", ".join(shown_title(part) for part in (source.title, heading, page) if part)
+    address = shown_address(source.address)
+    return f"[{source.number}] " + " ".join(part for part in (about, address) if part)
 
 
 def _without_end(text: str) -> Iterator[str]:

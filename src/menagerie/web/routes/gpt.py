@@ -9,9 +9,11 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
+from menagerie.conversation.frames import looking_at
 from menagerie.conversation.running import TurnRequest
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import Accepted, Done, Failed, Token
+from menagerie.web.codecs import cited_sources
 from menagerie.web.errors import failed
 from menagerie.web.fields import MULTIPART, URLENCODED, form_fields, one, query_fields
 from menagerie.web.keys import caller_of
@@ -84,10 +86,12 @@ async def _answer(persona: str, request: Request, fields: list[tuple[str, str]])
     prompt, session = one(fields, "prompt") or "", one(fields, "session")
     if not prompt.strip():
         raise MenagerieError(ErrorCode.PROMPT_EMPTY)
+    written = looking_at(prompt)
     turn = TurnRequest(
         persona=name,
-        prompt=prompt,
-        sources=places_in(one(fields, "sources")),
+        prompt=written.prompt,
+        address=written.address,
+        sources=places_in(one(fields, "sources")) or written.sources,
         user=caller.user,
         language=language,
         session=session or None,
@@ -108,6 +112,8 @@ async def _answer(persona: str, request: Request, fields: list[tuple[str, str]])
                         return failed(request, event, language)
                     case Done(provenance=provenance):
                         headers[FINISH_HEADER] = provenance.finish
+                        if cited := cited_sources(provenance):
+                            pieces.append(f"\n\n{cited}\n")
                         return PlainTextResponse("".join(pieces), headers=headers)
                     case _:
                         pass

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from menagerie.conversation.running import TurnRequest
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Token
+from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Source, Token
 from menagerie.grounding.given import Given
 from menagerie.web.errors import InvalidRequestError, failed, request_id, shown
 from menagerie.web.keys import caller_of
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("menagerie.web")
 
 CHANNEL: Final = "toil"
+SOURCES_HEADER: Final = "X-Menagerie-Sources"
+"""How many passages the answer may rest on, where something was looked up."""
 FIELDS: Final = ("prompt", "schema", "session", "sources", "text")
 
 _ADDRESS: Final = re.compile(r"https?://\S+", re.IGNORECASE)
@@ -150,13 +152,18 @@ class StreamedWork(Response):
     async def _stream(self, events: AsyncGenerator[AnyEvent, None], send: Send) -> Failed | None:
         """Send the answer; returns the failure that came before anything was sent."""
         started = False
+        found = 0
         async for event in events:
             match event:
                 case Accepted(session=session) if self._tell_session:
                     self.headers[SESSION_HEADER] = session
+                case Source():
+                    found += 1
                 case Token(text=piece) if piece:
                     if not started:
                         started = True
+                        if self._turn.sources or self._turn.address:
+                            self.headers[SOURCES_HEADER] = str(found)
                         await self._start(send)
                     await self._send(send, piece.encode(), more=True)
                 case Done() if started:
