@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from menagerie.core.errors import ErrorCode, MenagerieError
@@ -33,6 +34,12 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture(autouse=True)
+def _log_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A logger that was used before keeps the processors that it had then."""
+    monkeypatch.setattr(stuffing, "log", structlog.get_logger())
 
 
 @pytest.fixture

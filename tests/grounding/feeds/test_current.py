@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from menagerie.grounding.feeds import current
@@ -31,6 +32,9 @@ def ids(table: FeedTable) -> list[str]:
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(current, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(
+        current, "log", structlog.get_logger()
+    )  # one that was used before keeps its processors
     file = tmp_path / "feeds.toml"
     write(file, ONE.format(name="first"))
     return file
