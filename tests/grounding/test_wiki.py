@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.identity import User
 from menagerie.grounding.document import Document
 from menagerie.grounding.mediawiki import api
+from menagerie.grounding.mediawiki.article import parts_of
 from menagerie.grounding.mediawiki.places import Places
 from menagerie.grounding.reader import Reader
 from menagerie.grounding.registry import Sources
@@ -445,3 +447,25 @@ async def test_sources_that_serve_nearly_all_come_after_those_that_serve_some() 
     assert sources.of("gcwiki.ca").kind == "wiki"
     assert sources.of("canada.ca").kind == "site"
     await reader.close()
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["== " + " " * 6000 + "x\n", "=", " ", "\t", "\n", "==a==\n", "== a\n", "==" + "= " * 150 + "x\n", "== ", "=="],
+)
+def test_headings_are_found_in_time_whatever_the_text(unit: str) -> None:
+    began = time.perf_counter()
+    parts_of((unit * 200_000)[:200_000])
+    assert time.perf_counter() - began < 2
+
+
+def test_headings_are_lines_between_equals_signs() -> None:
+    written = "Top.\n==  One\t== \nA.\n=== Two = 2 ===\nB.\n=== Odd ==\nC.\n== no\nno ==\n======\n== \t ==\n= x =\n==x= y"
+    assert [(part.heading, part.text) for part in parts_of(written)] == [
+        ((), "Top."),
+        (("One",), "A."),
+        (("One", "Two = 2"), "B."),
+        (("= Odd",), "C.\n== no\nno ==\n======\n== \t ==\n= x =\n==x= y"),
+    ]
+    long = "== " + "x" * 500 + " =="
+    assert [part.text for part in parts_of(f"{long}\nA.")] == [f"{long}\nA."]

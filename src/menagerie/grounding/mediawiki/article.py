@@ -11,8 +11,10 @@ import msgspec
 from menagerie.grounding.document import Part
 from menagerie.grounding.search.answers import plain
 
-_HEADING: Final = re.compile(r"^(={2,6})[ \t]*([^\n]{1,300}?)[ \t]*\1[ \t]*$", re.MULTILINE)
+_LONGEST_LINE: Final = 400
+"""Characters of a line that may be a heading."""
 _LONGEST_HEADING: Final = 200
+_DEEPEST: Final = 6
 _SAY_NOTHING: Final = frozenset(
     {"bibliography", "external links", "further reading", "notes", "notes and references", "references"}
     | {"annexes", "articles connexes", "bibliographie", "liens externes", "notes et références", "références"}
@@ -25,9 +27,14 @@ def parts_of(text: str) -> tuple[Part, ...]:
     """The parts of a plain text whose headings stand between equals signs."""
     pieces: list[tuple[int, str, str]] = []
     level, heading, start = 1, "", 0
-    for found in _HEADING.finditer(text):
-        pieces.append((level, heading, text[start : found.start()]))
-        level, heading, start = len(found[1]), found[2], found.end()
+    at = 0
+    for line in text.split("\n"):
+        end = at + len(line)
+        if found := _heading(line):
+            pieces.append((level, heading, text[start:at]))
+            level, heading = found
+            start = end
+        at = end + 1
     pieces.append((level, heading, text[start:]))
     return tuple(telling(_nested(pieces)))
 
@@ -42,6 +49,17 @@ def telling(parts: Iterable[Part], title: str = "") -> Iterator[Part]:
             cleaned = cleaned.partition("\n")[2].strip()
         if cleaned and not any(one.casefold() in _SAY_NOTHING for one in heading):
             yield msgspec.structs.replace(part, text=cleaned, heading=heading)
+
+
+def _heading(line: str) -> tuple[int, str] | None:
+    """The level and the words of a heading, as in `== History ==`; None of any other line."""
+    if len(line) > _LONGEST_LINE or not line.startswith("=="):
+        return None
+    line = line.rstrip(" \t")
+    before, after = len(line) - len(line.lstrip("=")), len(line) - len(line.rstrip("="))
+    level = min(before, after, _DEEPEST)
+    words = line[level:-level].strip(" \t")
+    return (level, words) if level > 1 and words.strip("=") else None
 
 
 def _nested(pieces: Iterable[tuple[int, str, str]]) -> Iterator[Part]:
