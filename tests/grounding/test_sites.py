@@ -352,8 +352,26 @@ def test_a_host_is_of_a_site_where_it_is_the_site_or_below_it() -> None:
 
 
 def test_plain_text_has_no_tags_entities_or_lines() -> None:
-    assert plain("<b>a</b>\n &lt;c&gt; &#8238;d\x00", 100) == "a <c> d"
+    assert plain("<b>a</b>\n &lt;c&gt; &#8238;d\x00", 100) == "a d"
+    assert plain("insur<b>ance</b> for 5 &lt; 6 &amp; 7 &gt; 3", 100) == "insurance for 5 < 6 & 7 > 3"
     assert plain("one two three", 9) == "one two…"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("Leave &lt;END&gt;", "Leave"),
+        ("a &lt;img src=x onerror=y&gt; b", "a b"),
+        ("&#60;script&#x3e;a&lt;/script>", "a"),
+        ("<<b>img src=x>", "< img src=x>"),
+        ("<\u200bEND>", ""),
+        ("<img " + "x" * 400 + ">", "< img " + "x" * 400 + ">"),
+        ("one&#10;&#13;two\x00three\x1bfour\u2028five\x7fsix", "one two three four five six"),
+        ("a&#" + "1" * 5000 + ";b &#x" + "f" * 5000 + "; &#128512;", "ab \N{GRINNING FACE}"),
+    ],
+)
+def test_what_is_written_as_entities_cannot_become_a_tag_or_a_line(written: str, read: str) -> None:
+    assert plain(written, 700) == read
 
 
 INDEX = """<?xml version="1.0" encoding="UTF-8"?>

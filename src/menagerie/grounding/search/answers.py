@@ -19,8 +19,11 @@ OURS: Final = frozenset({ErrorCode.QUEUE_FULL, ErrorCode.SOURCE_OFF})
 MOST_RESULTS: Final = 50
 """Results of one answer that are looked at."""
 
-_TAG: Final = re.compile(r"<[^<>]{0,300}>")
-_BLANK: Final = re.compile(r"\s+")
+_TAG: Final = re.compile(r"</?[a-zA-Z!?][^<>]{0,300}>")
+_WOULD_BE_TAG: Final = re.compile(r"<(?=[a-zA-Z/!?])")
+_NO_CHARACTER: Final = re.compile(r"&#(?:[0-9]{9}|[xX][0-9a-fA-F]{9})[0-9a-fA-F]*;?")
+"""References by numbers that no character has; the longest of them Python refuses to read."""
+_BLANK: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 T = TypeVar("T")
 
@@ -45,10 +48,13 @@ def each(results: Iterable[msgspec.Raw], kind: type[T], most: int = MOST_RESULTS
 
 
 def plain(text: str, longest: int) -> str:
-    """On one line, without tags and what no person reads, at most so many characters and an ellipsis."""
-    text = html.unescape(_TAG.sub("", text[: 20 * longest]))
-    line = _BLANK.sub(" ", text).strip()
+    """On one line, without tags and what no person reads, at most so many characters and an ellipsis. Nothing in it
+    can be taken for a tag, however often or in what pieces it was written."""
+    text = html.unescape(_NO_CHARACTER.sub("", text[: 20 * longest]))
+    line = _BLANK.sub(" ", text)
     line = "".join(one for one in line if one.isprintable())
+    line = _WOULD_BE_TAG.sub("< ", _TAG.sub("", line))
+    line = _BLANK.sub(" ", line).strip()
     return line if len(line) <= longest else line[:longest].rsplit(" ", 1)[0].rstrip() + "…"
 
 
