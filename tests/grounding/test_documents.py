@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from menagerie.core.errors import ErrorCode, MenagerieError
@@ -229,3 +231,38 @@ async def test_several_are_read_at_once_and_whoever_goes_away_ends_the_program(d
     await asyncio.gather(*leaving, return_exceptions=True)
     assert (await documents.read(b"Text.")).text == "Text."
     assert time.monotonic() - began < 2
+
+
+async def test_what_many_ask_for_at_once_is_read_once_though_one_of_them_goes_away(
+    documents: Documents,
+) -> None:
+    body = ("<main>" + f"<p>{files.CANAL}</p>" * 500 + "</main>").encode()
+    asking = [
+        asyncio.create_task(documents.read(body, address=f"http://a.ca/{number}", share="ann"))
+        for number in range(8)
+    ]
+    programs: set[int] = set()
+    await asyncio.sleep(0.01)
+    asking[0].cancel()
+    while not all(one.done() for one in asking):
+        for one in psutil.Process().children():
+            with contextlib.suppress(psutil.Error):
+                programs |= {one.pid} if "".join(one.cmdline()[-1:]).endswith("read_document.py") else set()
+        await asyncio.sleep(0.005)
+    found = await asyncio.gather(*asking[1:])
+    assert {one.address for one in found} == {f"http://a.ca/{number}" for number in range(1, 8)}
+    assert len(programs) == 1
+
+
+async def test_one_user_does_not_keep_another_waiting_for_all_of_theirs(documents: Documents) -> None:
+    slow = ("<main>" + "<p>Word <b>x</b> and so on.</p>" * 20_000 + "</main>").encode()
+    busy = [
+        asyncio.create_task(documents.read(slow, address="http://a.ca/", most=most, share="ann"))
+        for most in range(100_000, 100_006)
+    ]
+    await asyncio.sleep(0.2)
+    assert (await documents.read(b"Text.", share="bob")).text == "Text."
+    assert sum(one.done() for one in busy) <= 3
+    for task in busy:
+        task.cancel()
+    await asyncio.gather(*busy, return_exceptions=True)

@@ -20,7 +20,7 @@ SERVICE = """
 import asyncio
 from menagerie.grounding.reading import Readers
 async def main():
-    readers = Readers(2)
+    readers = Readers()
     readers.prepare()
     await readers._ahead
     print("ready", flush=True)
@@ -51,7 +51,7 @@ async def ready(readers: Readers) -> psutil.Process:
 
 
 async def test_the_program_that_waits_reads_the_next_document_and_another_takes_its_place() -> None:
-    readers = Readers(2)
+    readers = Readers()
     waiting = await ready(readers)
     assert b"Text." in await ask(readers)
     assert not waiting.is_running() or waiting.status() == psutil.STATUS_ZOMBIE
@@ -61,7 +61,7 @@ async def test_the_program_that_waits_reads_the_next_document_and_another_takes_
 
 
 async def test_where_the_program_that_waits_has_died_another_reads() -> None:
-    readers = Readers(2)
+    readers = Readers()
     (await ready(readers)).kill()
     await asyncio.sleep(0.1)
     assert b"Text." in await ask(readers)
@@ -70,7 +70,7 @@ async def test_where_the_program_that_waits_has_died_another_reads() -> None:
 
 
 async def test_closed_nothing_is_left_and_nothing_begins() -> None:
-    readers = Readers(2)
+    readers = Readers()
     readers.prepare()
     await readers.close()
     readers.prepare()
@@ -79,7 +79,7 @@ async def test_closed_nothing_is_left_and_nothing_begins() -> None:
 
 
 async def test_one_that_says_too_much_or_takes_too_long_is_ended() -> None:
-    readers = Readers(2)
+    readers = Readers()
     with pytest.raises(TooMuchError):
         await ask(readers, most=1000, body=b"Text. " * 1000)
     with pytest.raises(LateError):
@@ -89,7 +89,7 @@ async def test_one_that_says_too_much_or_takes_too_long_is_ended() -> None:
 
 
 async def test_whoever_goes_away_ends_the_program() -> None:
-    readers = Readers(2)
+    readers = Readers()
     leaving = asyncio.create_task(ask(readers, body=SLOW))
     await asyncio.sleep(0.1)
     leaving.cancel()

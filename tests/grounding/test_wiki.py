@@ -451,7 +451,18 @@ async def test_sources_that_serve_nearly_all_come_after_those_that_serve_some() 
 
 @pytest.mark.parametrize(
     "unit",
-    ["== " + " " * 6000 + "x\n", "=", " ", "\t", "\n", "==a==\n", "== a\n", "==" + "= " * 150 + "x\n", "== ", "=="],
+    [
+        "== " + " " * 6000 + "x\n",
+        "=",
+        " ",
+        "\t",
+        "\n",
+        "==a==\n",
+        "== a\n",
+        "==" + "= " * 150 + "x\n",
+        "== ",
+        "==",
+    ],
 )
 def test_headings_are_found_in_time_whatever_the_text(unit: str) -> None:
     began = time.perf_counter()
@@ -460,12 +471,13 @@ def test_headings_are_found_in_time_whatever_the_text(unit: str) -> None:
 
 
 def test_headings_are_lines_between_equals_signs() -> None:
-    written = "Top.\n==  One\t== \nA.\n=== Two = 2 ===\nB.\n=== Odd ==\nC.\n== no\nno ==\n======\n== \t ==\n= x =\n==x= y"
+    ending = "== no\nno ==\n======\n== \t ==\n= x =\n==x= y"
+    written = f"Top.\n==  One\t== \nA.\n=== Two = 2 ===\nB.\n=== Odd ==\nC.\n{ending}"
     assert [(part.heading, part.text) for part in parts_of(written)] == [
         ((), "Top."),
         (("One",), "A."),
         (("One", "Two = 2"), "B."),
-        (("= Odd",), "C.\n== no\nno ==\n======\n== \t ==\n= x =\n==x= y"),
+        (("= Odd",), f"C.\n{ending}"),
     ]
     long = "== " + "x" * 500 + " =="
     assert [part.text for part in parts_of(f"{long}\nA.")] == [f"{long}\nA."]

@@ -15,6 +15,7 @@ from menagerie.grounding.analysis import language_of_text
 from menagerie.grounding.document import Document, Part
 from menagerie.grounding.reading import LateError, Readers, TooMuchError
 from menagerie.grounding.recent import RecentDocuments
+from menagerie.grounding.sharing import Once, Places
 from menagerie.settings import Settings
 
 log = structlog.get_logger("menagerie.grounding")
@@ -26,6 +27,7 @@ SECONDS: Final = 60
 PAGE_SECONDS: Final = 10
 
 _AT_ONCE: Final = 2
+"""Programs at a time."""
 _KEPT_CHARACTERS: Final = 16_000_000
 _HASHED_BESIDE: Final = 65_536
 _SAMPLE: Final = 20_000
@@ -62,7 +64,9 @@ class Documents:
 
     def __init__(self, settings: Settings) -> None:
         self._largest = settings.max_document
-        self._readers = Readers(_AT_ONCE)
+        self._readers = Readers()
+        self._places = Places(_AT_ONCE)
+        self._under_way: Once[Document] = Once()
         self._recent = RecentDocuments(_KEPT_CHARACTERS)
 
     async def read(
@@ -75,12 +79,14 @@ class Documents:
         address: str = "",
         most: int = MOST,
         digest: str = "",
+        share: str = "",
     ) -> Document:
         """The document in `body`, or in the file there, with at most `most` characters of it.
 
         `kind` and `charset` are what whoever fetched it knows already (`PageKind`), or empty; the content decides,
         and `name` only between kinds of text. What has an `address` is a page: of its HTML only the main content is
-        read. `digest` is the SHA-256 of a file at a path, where it is known: then it is read once.
+        read. `digest` is the SHA-256 of a file at a path, where it is known: then it is read once. `share` is whose
+        share of the programs it takes: one user's documents do not keep those of another waiting.
 
         Raises `document.broken`, `document.encrypted`, `document.empty`, `document.scanned` where no page has text,
         `document.too_large`, `document.unsupported`.
@@ -100,9 +106,17 @@ class Documents:
                 "most": most,
                 "main_only": bool(address),
             }
-            found = await self._ask(order, body, most, PAGE_SECONDS if address else SECONDS)
-            if digest:
-                self._recent.keep(key, found)
+
+            async def read() -> Document:
+                async with self._places.place(share):
+                    known = self._recent.get(key) if digest else None
+                    if known is None:
+                        known = await self._ask(order, body, most, PAGE_SECONDS if address else SECONDS)
+                        if digest:
+                            self._recent.keep(key, known)
+                    return known
+
+            found = await (self._under_way.do((share, *key), read) if digest else read())
         title = found.title or Path(name).name[-_LONGEST_NAME:]
         return msgspec.structs.replace(found, title=title, address=address)
 

@@ -93,10 +93,11 @@ class Reader:
         page = await self.fetch(
             address, share, kinds=kinds, authorization=authorization, crawling=crawling, purpose=purpose
         )
-        return await self.document(page, most)
+        return await self.document(page, most, share)
 
-    async def document(self, page: Page, most: int = LONGEST) -> Document:
-        """The document that was fetched, cut to `most` characters. Raises as `read` does."""
+    async def document(self, page: Page, most: int = LONGEST, share: str = "") -> Document:
+        """The document that was fetched, cut to `most` characters, for the user with that share. Raises as `read`
+        does."""
         if page.kind == "feed":
             found = document_of(await self._feeds.read(page), most, self._zone)
             if not found.parts:
@@ -105,7 +106,13 @@ class Reader:
         name = unquote(URL(page.address).path).rpartition("/")[2]
         try:
             document = await self.documents.read(
-                page.body, kind=page.kind, charset=page.charset, name=name, address=page.address, most=most
+                page.body,
+                kind=page.kind,
+                charset=page.charset,
+                name=name,
+                address=page.address,
+                most=most,
+                share=share,
             )
         except MenagerieError as failure:
             if page.kind in _FILES and failure.code in _TOLD:

@@ -1,4 +1,4 @@
-"""The processes that read documents: each for one document, a few at a time, one of them started ahead."""
+"""The processes that read documents: each for one document, one of them started ahead."""
 
 from __future__ import annotations
 
@@ -34,10 +34,9 @@ class TooMuchError(Exception):
 
 
 class Readers:
-    """Runs the program, at most `at_once` at a time. To be closed."""
+    """Runs the program. To be closed."""
 
-    def __init__(self, at_once: int) -> None:
-        self._places = asyncio.Semaphore(at_once)
+    def __init__(self) -> None:
         self._ahead: asyncio.Task[asyncio.subprocess.Process | None] | None = None
         self._forgetting: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
@@ -46,22 +45,21 @@ class Readers:
     async def ask(self, order: bytes, body: bytes, *, seconds: float, most: int, warm: bool) -> bytes:
         """What the program answers to `order` and `body`, at most `most` bytes of it. `warm`: by the one that is ready,
         if there is one; the next is then made ready. Raises `LateError`, `TooMuchError`, `ConnectionError`."""
-        async with self._places:
-            process = await self._take(warm=warm)
-            try:
-                async with asyncio.timeout(seconds * _BUSY + _GRACE_S):
-                    feeding = asyncio.create_task(_feed(process, order, body))
-                    try:
-                        answer = await _collect(process, most)
-                    finally:
-                        feeding.cancel()
-                        await asyncio.gather(feeding, return_exceptions=True)
-            except TimeoutError as late:
-                raise LateError from late
-            finally:
-                await _end(process)
-                if warm:
-                    self.prepare()
+        process = await self._take(warm=warm)
+        try:
+            async with asyncio.timeout(seconds * _BUSY + _GRACE_S):
+                feeding = asyncio.create_task(_feed(process, order, body))
+                try:
+                    answer = await _collect(process, most)
+                finally:
+                    feeding.cancel()
+                    await asyncio.gather(feeding, return_exceptions=True)
+        except TimeoutError as late:
+            raise LateError from late
+        finally:
+            await _end(process)
+            if warm:
+                self.prepare()
         if not answer and process.returncode in _OUT_OF_TIME:
             raise LateError
         return answer

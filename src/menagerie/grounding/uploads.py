@@ -37,7 +37,11 @@ class Uploads:
         """
         known = await self.check(file, user)
         document = await self._documents.read(
-            self.folder.path(file), name=known.filename, most=most, digest=known.sha256
+            self.folder.path(file),
+            name=known.filename,
+            most=most,
+            digest=known.sha256,
+            share=user.share,
         )
         return msgspec.structs.replace(document, read=known.created_at)
 

@@ -180,7 +180,8 @@ class Ingestion:
         return _Found(sha256, file.size, file.modified_ns, lambda: self._read(body, record))
 
     async def _read(self, body: bytes | Path, record: DocumentRecord, digest: str = "") -> Document:
-        return await self._documents.read(body, name=PurePosixPath(record.name).name, digest=digest)
+        name, share = PurePosixPath(record.name).name, f"{KIND}:{record.collection}"
+        return await self._documents.read(body, name=name, digest=digest, share=share)
 
 
 async def all_of(

@@ -246,7 +246,7 @@ class WikiSource:
         article = answer.parse
         title = plain(article.title, LONGEST_TITLE)
         body = f"<!doctype html><html><body><main>{article.text}</main></body></html>".encode()
-        document = await self._reader.document(Page(candidate.address, "html", "utf-8", body))
+        document = await self._reader.document(Page(candidate.address, "html", "utf-8", body), share=share)
         return msgspec.structs.replace(
             document,
             title=title,
