@@ -166,6 +166,20 @@ async def test_a_file_that_somebody_takes_out_stays_out_until_it_is_added_again(
     assert await texts(bases, "hr", "moose", ADMINISTRATOR) == [MOOSE.strip()]
 
 
+async def test_files_that_somebody_took_out_take_no_room_in_a_list(bases: FactBases, folder: Path) -> None:
+    await bases.create("hr", ANN)
+    for number in range(4):
+        (folder / f"{number}.txt").write_text(MOOSE)
+    await bases.add_folder("hr", folder, watched=False)
+    first, second, *left = await bases.documents("hr", ANN)
+    for one in (first, second):
+        await bases.remove_document("hr", one.id, ANN)
+    last = await sent(bases, "hr", MOOSE.encode())
+    assert len(left) == 4
+    listed = await bases.documents("hr", ANN, limit=5)
+    assert [one.id for one in listed] == [*(one.id for one in left), last.id]
+
+
 async def test_the_watch_sees_changes_by_itself(tmp_path: Path, folder: Path) -> None:
     async with bases_in(tmp_path / "data", facts_watch=0.05) as bases:
         await bases.create("hr", ADMINISTRATOR)

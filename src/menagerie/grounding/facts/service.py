@@ -158,8 +158,7 @@ class FactBases:
         found = await self.get(name, asker)
         key = (await self._of(found, after)).key if after else 0
         model = await self.facts.model()
-        records = await self._records.list(found.key, limit=limit, after=key, model=model)
-        return tuple(record for record in records if record.state != "removed")
+        return await self._records.list(found.key, limit=limit, after=key, model=model, removed=False)
 
     async def document(self, name: str, document: str, asker: Asker) -> DocumentRecord:
         """One of them. Raises `facts.unknown`, `document.unknown`."""
@@ -352,8 +351,9 @@ class FactBases:
 
     async def _all(self, collection: int, folder: int | None = None) -> AsyncGenerator[DocumentRecord, None]:
         after = 0
-        while page := await self._records.list(collection, limit=_PAGE, after=after, folder=folder):
+        while page := await self._records.list(
+            collection, limit=_PAGE, after=after, folder=folder, removed=False
+        ):
             for record in page:
-                if record.state != "removed":
-                    yield record
+                yield record
             after = page[-1].key

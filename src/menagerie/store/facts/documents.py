@@ -104,11 +104,15 @@ class Documents:
         after: int = 0,
         model: str = "",
         folder: int | None = None,
+        removed: bool = True,
     ) -> tuple[DocumentRecord, ...]:
-        """At most `limit` documents, by their keys from the one after `after` on; only those of `folder`."""
+        """At most `limit` documents, by their keys from the one after `after` on; only those of `folder`; `removed`
+        ones among them, or not."""
         query = _LIST.where(fact_documents.c.collection == collection, fact_documents.c.key > after)
         if folder is not None:
             query = query.where(fact_documents.c.folder == folder)
+        if not removed:
+            query = query.where(fact_documents.c.state != "removed")
 
         def work(connection: Connection) -> tuple[DocumentRecord, ...]:
             rows = connection.execute(query.order_by(fact_documents.c.key).limit(limit)).mappings().all()
