@@ -31,6 +31,7 @@ from menagerie.grounding.source import Candidate, Kit, Lookup
 from menagerie.grounding.sources import sites
 from menagerie.grounding.sources.sites import Sites
 from menagerie.locales import LANGUAGES, Language
+from menagerie.net.page import Page
 from menagerie.settings import Settings
 from tests.net.pages import Answer, Names, allowing, asked, body, server
 
@@ -500,6 +501,13 @@ def test_a_map_that_breaks_off_counts_up_to_there_and_entities_are_not_made() ->
     assert listing_of(b"<urlset>" + page * 9, 3).pages == [Listed("https://a.ca/1")] * 3
     entity = b"<!DOCTYPE a [<!ENTITY b 'https://a.ca/'>]><urlset><url><loc>&b;</loc></url></urlset>"
     assert listing_of(entity, 9).pages == []
+
+
+def test_of_the_maps_that_a_site_names_the_first_are_known() -> None:
+    named = "".join(f"Sitemap: /{number}.xml\n" for number in range(9000))
+    robots = Page("http://a.ca/robots.txt", "text", "utf-8", f"Sitemap: /{'x' * 9000}\n{named}".encode())
+    usable = sitemap._usable(robots, "a.ca")
+    assert (usable[0], len(usable)) == ("http://a.ca/0.xml", 500)
 
 
 async def test_a_site_without_maps_is_a_failed_search_but_others_count() -> None:

@@ -14,7 +14,7 @@ from menagerie.grounding.search.answers import moment
 
 MOST_MAPS: Final = 500
 """Maps that an index may name."""
-_LONGEST: Final = 2000
+LONGEST_ADDRESS: Final = 2000
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -53,12 +53,14 @@ def _take(element: Any, listing: Listing) -> None:
     name = _local(element)
     if name not in {"url", "sitemap"}:
         return
-    told = {_local(child): (child.text or "").strip()[: _LONGEST + 1] for child in element}
+    told = {_local(child): (child.text or "").strip()[: LONGEST_ADDRESS + 1] for child in element}
     title = next((one.text or "" for one in element.iter() if _local(one) == "title"), "")
     address = told.get("loc", "")
-    if address and len(address) <= _LONGEST:
+    if address and len(address) <= LONGEST_ADDRESS:
         if name == "url":
-            listing.pages.append(Listed(address, title.strip()[:_LONGEST], moment(told.get("lastmod"))))
+            listing.pages.append(
+                Listed(address, title.strip()[:LONGEST_ADDRESS], moment(told.get("lastmod")))
+            )
         else:
             listing.maps.append(address)
     element.clear()

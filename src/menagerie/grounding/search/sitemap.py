@@ -4,6 +4,7 @@ learns what is looked for."""
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,8 @@ from menagerie.grounding.reader import Reader
 from menagerie.grounding.search.answers import OURS
 from menagerie.grounding.search.domains import host_of, within
 from menagerie.grounding.search.map_ranking import Entry, language_of_address, ranked, worded
-from menagerie.grounding.search.map_reading import Listing, listing_of
+from menagerie.grounding.search.map_reading import LONGEST_ADDRESS, Listing, listing_of
+from menagerie.grounding.search.map_reading import MOST_MAPS as MOST_NAMED
 from menagerie.grounding.search.provider import Hit, Query
 from menagerie.locales import Language
 from menagerie.net.page import Page
@@ -107,15 +109,16 @@ class Sitemap:
                         break
                     address = waiting.pop(0)
                     try:
-                        listing = await self._map(address, query.share, MOST_PAGES - len(gathered.pages))
+                        most = MOST_PAGES - len(gathered.pages)
+                        listing = await self._map(address, domain, query.share, most)
                     except MenagerieError as failure:
                         if failure.code in OURS:
                             raise
                         failed = failure
                         continue
                     read += 1
-                    gathered.pages += [one for one in listing.pages if within(host_of(one.address), [domain])]
-                    new = [one for one in listing.maps if one not in seen and within(host_of(one), [domain])]
+                    gathered.pages += listing.pages
+                    new = [one for one in listing.maps if one not in seen]
                     seen.update(new)
                     waiting = _own_language_first([*waiting, *new], query.language)
         except TimeoutError as late:
@@ -137,21 +140,36 @@ class Sitemap:
                 raise
             www = self._origin.format(domain=f"www.{domain}")
             return [f"{origin}/sitemap.xml", f"{www}/sitemap.xml"]
-        named = [urljoin(page.address, one) for one in _named_in(page)]
-        usable = [one for one in dict.fromkeys(named) if within(host_of(one), [domain])]
-        return usable or [urljoin(page.address, "/sitemap.xml")]
+        return await asyncio.to_thread(_usable, page, domain) or [urljoin(page.address, "/sitemap.xml")]
 
-    async def _map(self, address: str, share: str, most: int) -> Listing:
+    async def _map(self, address: str, domain: str, share: str, most: int) -> Listing:
         page = await self._reader.fetch(address, share, kinds=_MAPS, crawling=True, purpose="search")
-        return await asyncio.to_thread(listing_of, page.body, most)
+        return await asyncio.to_thread(_listing_within, page.body, domain, most)
+
+
+def _usable(robots: Page, domain: str) -> list[str]:
+    """The maps of the site that its `robots.txt` names, the first of them."""
+    named = itertools.islice(_named_in(robots), MOST_NAMED)
+    addresses = dict.fromkeys(urljoin(robots.address, one) for one in named)
+    return [one for one in addresses if within(host_of(one), [domain])]
 
 
 def _named_in(robots: Page) -> Iterable[str]:
     """The addresses of maps in a `robots.txt` (RFC 9309 leaves them to who wants them)."""
     for line in robots.body[:500_000].decode("utf-8", "replace").splitlines():
         name, _, value = line.partition(":")
-        if name.strip().lower() == "sitemap" and value.strip():
-            yield value.strip().partition(" ")[0]
+        address = value.strip().partition(" ")[0]
+        if name.strip().lower() == "sitemap" and 0 < len(address) <= LONGEST_ADDRESS:
+            yield address
+
+
+def _listing_within(body: bytes, domain: str, most: int) -> Listing:
+    """What a map names of its own site."""
+    listing = listing_of(body, most)
+    return Listing(
+        pages=[one for one in listing.pages if within(host_of(one.address), [domain])],
+        maps=[one for one in listing.maps if within(host_of(one), [domain])],
+    )
 
 
 def _own_language_first(maps: Iterable[str], language: Language) -> list[str]:
