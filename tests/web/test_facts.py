@@ -118,6 +118,16 @@ async def test_for_others_it_does_not_exist_whatever_they_try(client: aiohttp.Cl
             assert await answer.json() == {"collections": []}
 
 
+async def test_that_a_name_is_taken_is_all_that_others_learn(client: aiohttp.ClientSession) -> None:
+    await made(client, title="Of the quiet merger")
+    async with client.post("/facts", json={"name": "hr", "title": "x"}, headers=BOB) as answer:
+        told = await answer.text()
+        assert (answer.status, (await answer.json())["error"]["code"]) == (409, "facts.name_taken")
+    assert "ann" not in told
+    assert "merger" not in told
+    assert await code(client.post("/facts", json={"name": "hr"})) == (401, "key.required")
+
+
 async def test_nobody_in_particular_makes_no_collection(client: aiohttp.ClientSession) -> None:
     assert await code(client.post("/facts", json={"name": "mine"})) == (401, "key.required")
 
