@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.grounding.facts import arrivals
@@ -356,6 +357,38 @@ async def test_what_is_busy_is_tried_again(tmp_path: Path, monkeypatch: pytest.M
             assert (await bases.document("hr", begun.id, ANN)).state == "waiting"
             del bases._ingestion._reader._reading["somebody"]
             assert (await bases.arrivals.settled(begun)).state == "ready"
+
+
+async def test_one_owner_does_not_fill_the_room_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "MOST_EACH", 3)
+    released = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        await released.wait()
+        return web.Response(text=MOOSE)
+
+    async with server(slow) as site:
+        allowed = allowing(site)
+        async with bases_in(
+            tmp_path / "data", fetch_allow=allowed.fetch_allow, fetch_ports=allowed.fetch_ports
+        ) as bases:
+            await bases.create("hr", ANN)
+            await bases.create("it", BOB)
+            sending = (
+                bases.add_address("hr", ANN, str(site.make_url(f"/{number // 2}"))) for number in range(5)
+            )
+            begun = await asyncio.gather(*sending, return_exceptions=True)
+            refused = [one for one in begun if isinstance(one, MenagerieError)]
+            assert [one.code for one in refused] == [ErrorCode.QUEUE_FULL] * 2
+            taken = await bases.add_address("it", BOB, str(site.make_url("/b")))
+            released.set()
+            kept = [one for one in [*begun, taken] if isinstance(one, DocumentRecord)]
+            await asyncio.gather(*map(bases.arrivals.settled, kept))
+            assert (await bases.document("it", taken.id, BOB)).state == "ready"
+            await asyncio.sleep(0)
+            assert not bases.arrivals._waiting
 
 
 async def test_what_a_service_did_not_live_to_read_the_next_one_reads(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,7 +18,7 @@ from menagerie.grounding.facts.ingest import GONE, Ingestion
 from menagerie.store.facts.documents import DocumentRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from menagerie.grounding.facts.uploads import Uploads
     from menagerie.store.database import Store
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger("menagerie.facts")
 
 MOST: Final = 1000
-"""Documents that wait to be read."""
+"""Documents that wait to be read, …"""
+MOST_EACH: Final = 200
+"""… and of one owner's."""
 PAUSES_S: Final = (5.0, 30.0, 120.0)
 _PASSING: Final = frozenset({ErrorCode.QUEUE_FULL, ErrorCode.STORE_UNAVAILABLE})
 _BUSY_S: Final = 10.0
@@ -42,19 +46,29 @@ class Arrivals:
         self._uploads = uploads
         self._tell = read
         self._tasks: dict[int, asyncio.Task[DocumentRecord]] = {}
+        """The last one of each document; it waits for the one before it."""
+        self._waiting: Counter[str] = Counter()
 
-    def refuse_too_many(self) -> None:
-        """Raise `queue.full` where no more may wait."""
-        if len(self._tasks) >= MOST:
+    @contextmanager
+    def place(self, owner: str) -> Iterator[None]:
+        """Room for one more document of that owner's, which is to `begin` inside. Raises `queue.full` where there is
+        none."""
+        if self._waiting.total() >= MOST or self._waiting[owner] >= MOST_EACH:
             raise MenagerieError(ErrorCode.QUEUE_FULL, retry_after=_BUSY_S)
+        self._enter(owner)
+        try:
+            yield
+        finally:
+            self._leave(owner)
 
-    async def begin(self, record: DocumentRecord) -> DocumentRecord:
-        """Read a document, after whatever is being done with it now. Should this service not live to do it, the next
-        one will."""
+    async def begin(self, record: DocumentRecord, owner: str) -> DocumentRecord:
+        """Read a document of that owner's, after whatever is being done with it now. Should this service not live to
+        do it, the next one will."""
         await self._records.change(record.key, state="waiting")
         task = asyncio.create_task(self._read(record, self._tasks.get(record.key)), name="facts-document")
         self._tasks[record.key] = task
-        task.add_done_callback(lambda done: self._ended(record.key, done))
+        self._enter(owner)
+        task.add_done_callback(lambda done: self._ended(record.key, owner, done))
         return msgspec.structs.replace(record, state="waiting")
 
     async def settled(self, record: DocumentRecord, seconds: float | None = None) -> DocumentRecord:
@@ -69,11 +83,12 @@ class Arrivals:
             task.cancel()
             await asyncio.wait({task})
 
-    async def take_up(self, left: AsyncIterable[DocumentRecord]) -> None:
-        """Go on with those of these documents that are not read yet, and clear away what belongs to none."""
-        async for record in left:
+    async def take_up(self, left: AsyncIterable[tuple[DocumentRecord, str]]) -> None:
+        """Go on with those of these documents, which are told with their owners, that are not read yet, and clear away
+        what belongs to none."""
+        async for record, owner in left:
             if record.state == "waiting" and record.kind != "file":
-                await self.begin(record)
+                await self.begin(record, owner)
         await self._uploads.clear(self._is_known, time.time() - _HOUR_S)
 
     async def close(self) -> None:
@@ -87,7 +102,12 @@ class Arrivals:
         self, record: DocumentRecord, earlier: asyncio.Task[DocumentRecord] | None
     ) -> DocumentRecord:
         if earlier is not None:
-            await asyncio.wait({earlier})
+            try:
+                await asyncio.wait({earlier})
+            except asyncio.CancelledError:
+                earlier.cancel()
+                await asyncio.wait({earlier})
+                raise
         try:
             read = await self._ingest(record)
         except MenagerieError as failure:
@@ -108,7 +128,16 @@ class Arrivals:
             await asyncio.sleep(pause)
         return await self._ingestion.ingest(record)
 
-    def _ended(self, key: int, task: asyncio.Task[DocumentRecord]) -> None:
+    def _enter(self, owner: str) -> None:
+        self._waiting[owner] += 1
+
+    def _leave(self, owner: str) -> None:
+        self._waiting[owner] -= 1
+        if not self._waiting[owner]:
+            del self._waiting[owner]
+
+    def _ended(self, key: int, owner: str, task: asyncio.Task[DocumentRecord]) -> None:
+        self._leave(owner)
         if self._tasks.get(key) is task:
             del self._tasks[key]
         if task.cancelled() or (failure := task.exception()) is None:

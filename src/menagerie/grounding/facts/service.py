@@ -176,19 +176,21 @@ class FactBases:
     ) -> DocumentRecord:
         """Begin to read a file that has come whole. One of the same name before it is replaced once this one is read.
         Raises `facts.unknown`, `queue.full`."""
-        self.arrivals.refuse_too_many()
         filename = filename[-LONGEST_NAME:]
-        record = await self._put(
-            name, asker, kind="upload", called=filename, origin=f"upload:{filename}", size=incoming.size
-        )
-        await self._uploads.adopt(incoming, record.id)
-        return await self.arrivals.begin(record)
+        with self.arrivals.place(asker.owner):
+            record = await self._put(
+                name, asker, kind="upload", called=filename, origin=f"upload:{filename}", size=incoming.size
+            )
+            await self._uploads.adopt(incoming, record.id)
+            return await self.arrivals.begin(record, asker.owner)
 
     async def add_address(self, name: str, asker: Asker, address: str) -> DocumentRecord:
         """Begin to read what is at an address, or to read it anew. Raises `facts.unknown`, `queue.full`."""
-        self.arrivals.refuse_too_many()
-        record = await self._put(name, asker, kind="address", called=address, origin=address, address=address)
-        return await self.arrivals.begin(record)
+        with self.arrivals.place(asker.owner):
+            record = await self._put(
+                name, asker, kind="address", called=address, origin=address, address=address
+            )
+            return await self.arrivals.begin(record, asker.owner)
 
     async def add_file(self, name: str, path: Path) -> DocumentRecord:
         """Read one file of the machine. For whoever sits at it."""
@@ -344,10 +346,11 @@ class FactBases:
             raise MenagerieError(ErrorCode.DOCUMENT_UNKNOWN)
         return record
 
-    async def _everything(self) -> AsyncGenerator[DocumentRecord, None]:
+    async def _everything(self) -> AsyncGenerator[tuple[DocumentRecord, str], None]:
+        """All documents, and whose they are."""
         for collection in await self._collections.list():
             async for record in self._all(collection.key):
-                yield record
+                yield record, collection.owner
 
     async def _all(self, collection: int, folder: int | None = None) -> AsyncGenerator[DocumentRecord, None]:
         after = 0
