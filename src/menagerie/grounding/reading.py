@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import sys
-from pathlib import Path
 from typing import Final
 
-_PROGRAM: Final = Path(__file__).parent / "workers" / "read_document.py"
-_PASSED_ON: Final = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
+from menagerie.grounding.programs import end, start
+
+_PROGRAM: Final = "read_document.py"
 _ALONE: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 """Libraries set room aside for each core of a machine, which on a large one is more than a program may have."""
 _PIECE: Final = 262_144
@@ -57,7 +55,7 @@ class Readers:
         except TimeoutError as late:
             raise LateError from late
         finally:
-            await _end(process)
+            await end(process)
             if warm:
                 self.prepare()
         if not answer and process.returncode in _OUT_OF_TIME:
@@ -102,30 +100,7 @@ class Readers:
 
 
 async def _start(*arguments: str) -> asyncio.subprocess.Process:
-    """Start one. Whoever is cancelled meanwhile waits the moment that it takes, and ends it: asyncio loses a process
-    that is cancelled while it starts, and may wait for it for ever."""
-    starting = asyncio.create_task(
-        asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            str(_PROGRAM),
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={**{name: os.environ[name] for name in _PASSED_ON if name in os.environ}, **_ALONE},
-            start_new_session=True,
-        )
-    )
-    try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        while not starting.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(starting)
-        if not starting.cancelled() and starting.exception() is None:
-            await _end(starting.result())
-        raise
+    return await start(_PROGRAM, *arguments, environment=_ALONE)
 
 
 async def _start_ahead() -> asyncio.subprocess.Process | None:
@@ -137,7 +112,7 @@ async def _start_ahead() -> asyncio.subprocess.Process | None:
         is_ready = await process.stdout.readline() == b"\n"
     finally:
         if not is_ready:
-            await _end(process)
+            await end(process)
     return process if is_ready else None
 
 
@@ -164,16 +139,9 @@ async def _collect(process: asyncio.subprocess.Process, most: int) -> bytes:
     return bytes(answer)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
 async def _end_ahead(ahead: asyncio.Task[asyncio.subprocess.Process | None]) -> None:
     if not ahead.done():
         ahead.cancel()
     (process,) = await asyncio.gather(ahead, return_exceptions=True)
     if isinstance(process, asyncio.subprocess.Process):
-        await _end(process)
+        await end(process)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-import os
-import sys
 from collections import OrderedDict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -19,6 +15,7 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.languages import parse_language
 from menagerie.grounding.analysis import language_of_text
 from menagerie.grounding.feeds.feed import Entry, Feed
+from menagerie.grounding.programs import end, start
 from menagerie.net.page import Page
 
 log = structlog.get_logger("menagerie.grounding")
@@ -30,8 +27,7 @@ ENTRIES: Final = 100
 _KEPT: Final = 64
 _PROGRAMS: Final = 2
 """Programs at a time."""
-_WORKER: Final = Path(__file__).parent.parent / "workers" / "feed.py"
-_PASSED_ON: Final = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
+_PROGRAM: Final = "feed.py"
 
 
 class _Entry(msgspec.Struct):
@@ -95,16 +91,7 @@ async def read_feed(page: Page, seconds: float = SECONDS) -> Feed:
 
 
 async def _answer(given: bytes, seconds: float) -> _Answer:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        str(_WORKER),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-        start_new_session=True,
-    )
+    process = await start(_PROGRAM)
     try:
         async with asyncio.timeout(seconds):
             answer, _ = await process.communicate(given)
@@ -113,7 +100,4 @@ async def _answer(given: bytes, seconds: float) -> _Answer:
         log.info("feed.unreadable", status=process.returncode, failure=type(failure).__name__)
         raise MenagerieError(ErrorCode.SOURCE_UNREADABLE) from failure
     finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        await end(process)

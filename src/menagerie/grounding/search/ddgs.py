@@ -4,17 +4,15 @@ runs in a program of its own, whose only way out leads to those engines (`net/ga
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 import msgspec
 import structlog
 
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.grounding.programs import end, start
 from menagerie.grounding.search.answers import decoded, each
 from menagerie.grounding.search.operators import restricted
 from menagerie.grounding.search.provider import REGION, Hit, Query
@@ -36,8 +34,7 @@ _AT_A_TIME: Final = 2
 _ONE_S: Final = 5
 """Seconds for one engine."""
 _LONGEST: Final = 1_000_000
-_WORKER: Final = Path(__file__).parents[1] / "workers" / "ddgs_search.py"
-_PASSED_ON: Final = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
+_PROGRAM: Final = "ddgs_search.py"
 
 
 class _Result(msgspec.Struct):
@@ -82,26 +79,14 @@ class DDGS:
         return [Hit(title=one.title, address=one.href, snippet=one.body) for one in each(results, _Result)]
 
     async def _run(self, order: dict[str, str | int]) -> bytes:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            str(_WORKER),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-            start_new_session=True,
-        )
+        process = await start(_PROGRAM)
         try:
             async with asyncio.timeout(SECONDS):
                 answer, _ = await process.communicate(msgspec.json.encode(order) + b"\n")
         except (TimeoutError, ConnectionError) as failure:
             raise MenagerieError(ErrorCode.SEARCH_FAILED) from failure
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+            await end(process)
         if process.returncode:
             log.info("search.program_failed", status=process.returncode)
             raise MenagerieError(ErrorCode.SEARCH_FAILED)
