@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -481,3 +483,22 @@ def test_headings_are_lines_between_equals_signs() -> None:
     ]
     long = "== " + "x" * 500 + " =="
     assert [part.text for part in parts_of(f"{long}\nA.")] == [f"{long}\nA."]
+
+
+async def test_a_large_answer_is_decoded_once_and_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoding: list[bool] = []
+    decode = msgspec.json.decode
+
+    def noted(body: Any, **how: Any) -> Any:
+        if isinstance(body, bytes) and b'"parse"' in body[:20]:
+            decoding.append(threading.current_thread() is threading.main_thread())
+        return decode(body, **how)
+
+    monkeypatch.setattr(msgspec.json, "decode", noted)
+    async with wiki_at(MediaWiki(Article("Canal", f"Canal. {LONG * 1500}", 31), extracts=False)) as (
+        source,
+        _,
+    ):
+        (found,) = await source.search(lookup("canal", WIKI))
+        assert "Ottawa" in (await source.read(found, lookup("canal", WIKI))).text
+    assert decoding == [False]

@@ -7,6 +7,18 @@ from typing import Any
 import msgspec
 
 
+class Failure(msgspec.Struct):
+    """An error of the API's own."""
+
+    code: str = ""
+
+
+class Answer(msgspec.Struct, kw_only=True):
+    """What an answer has, of whatever kind; `error` where it is none of that kind."""
+
+    error: Failure | None = None
+
+
 class Listed(msgspec.Struct):
     """A result of `list=search`."""
 
@@ -29,7 +41,7 @@ class Search(msgspec.Struct):
     searchinfo: SearchInfo = msgspec.field(default_factory=SearchInfo)
 
 
-class Results(msgspec.Struct):
+class Results(Answer):
     """The answer of a search."""
 
     query: Search
@@ -61,7 +73,7 @@ class PageSet(msgspec.Struct):
     redirects: list[Redirect] = []
 
 
-class Pages(msgspec.Struct):
+class Pages(Answer):
     """The answer of a query for pages."""
 
     query: PageSet
@@ -74,7 +86,7 @@ class Article(msgspec.Struct):
     title: str = ""
 
 
-class Parsed(msgspec.Struct):
+class Parsed(Answer):
     """The answer of `action=parse`."""
 
     parse: Article

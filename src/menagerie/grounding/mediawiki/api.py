@@ -17,6 +17,7 @@ import structlog
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.languages import parse_language
+from menagerie.grounding.mediawiki.answers import Answer, Failure
 from menagerie.grounding.mediawiki.places import Place, Places
 from menagerie.grounding.reader import Reader
 from menagerie.grounding.search.answers import OURS, decoded
@@ -41,7 +42,7 @@ _HREF: Final = re.compile(r"\bhref\s*=\s*[\"']([^\"'<>\s]{1,500})[\"']", re.IGNO
 _HEAD: Final = 200_000
 """Bytes of a page in which that link is looked for."""
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Answer)
 
 
 class Wiki(msgspec.Struct, frozen=True):
@@ -53,14 +54,6 @@ class Wiki(msgspec.Struct, frozen=True):
     language: str
     extracts: bool
     mixed: bool
-
-
-class _Failure(msgspec.Struct):
-    code: str = ""
-
-
-class _Envelope(msgspec.Struct):
-    error: _Failure | None = None
 
 
 class _General(msgspec.Struct):
@@ -76,7 +69,7 @@ class _Site(msgspec.Struct):
     extensions: list[_Extension] = []
 
 
-class _About(msgspec.Struct):
+class _About(Answer):
     query: _Site
 
 
@@ -156,14 +149,26 @@ class WikiApi:
                 authorization=authorization,
                 purpose="search",
             )
-            error = decoded(page.body, _Envelope).error
-            if error is None:
-                return decoded(page.body, kind)
-            if last or error.code not in _BUSY:
-                log.info("wiki.error", host=urlsplit(api).hostname, code=error.code[:60])
+            answer = await _answer(page.body, kind)
+            if not isinstance(answer, Failure):
+                return answer
+            if last or answer.code not in _BUSY:
+                log.info("wiki.error", host=urlsplit(api).hostname, code=answer.code[:60])
                 break
             await asyncio.sleep(PAUSE_S)
         raise MenagerieError(ErrorCode.SEARCH_FAILED)
+
+
+async def _answer(body: bytes, kind: type[T]) -> T | Failure:
+    """The answer, or what the API says instead. Raises `search.failed` where it is neither."""
+    try:
+        answer = await decoded(body, kind)
+    except MenagerieError:
+        said = (await decoded(body, Answer)).error
+        if said is None:
+            raise
+        return said
+    return answer.error or answer
 
 
 def _edit_uri(body: bytes) -> str:

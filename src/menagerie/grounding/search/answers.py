@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,8 @@ OURS: Final = frozenset({ErrorCode.QUEUE_FULL, ErrorCode.SOURCE_OFF})
 MOST_RESULTS: Final = 50
 """Results of one answer that are looked at."""
 
+_LARGE: Final = 200_000
+"""Bytes of an answer that is decoded in a thread."""
 _TAG: Final = re.compile(r"</?[a-zA-Z!?][^<>]{0,300}>")
 _WOULD_BE_TAG: Final = re.compile(r"<(?=[a-zA-Z/!?])")
 _NO_CHARACTER: Final = re.compile(r"&#(?:[0-9]{9}|[xX][0-9a-fA-F]{9})[0-9a-fA-F]*;?")
@@ -28,12 +31,11 @@ _BLANK: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 T = TypeVar("T")
 
 
-def decoded(body: bytes, kind: type[T]) -> T:
-    """The answer. Raises `search.failed` where it is not of this kind."""
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as failure:
-        raise MenagerieError(ErrorCode.SEARCH_FAILED) from failure
+async def decoded(body: bytes, kind: type[T]) -> T:
+    """The answer, decoded beside the loop where it is large. Raises `search.failed` where it is not of this kind."""
+    if len(body) > _LARGE:
+        return await asyncio.to_thread(_decoded, body, kind)
+    return _decoded(body, kind)
 
 
 def each(results: Iterable[msgspec.Raw], kind: type[T], most: int = MOST_RESULTS) -> Iterator[T]:
@@ -45,6 +47,13 @@ def each(results: Iterable[msgspec.Raw], kind: type[T], most: int = MOST_RESULTS
             yield msgspec.json.decode(raw, type=kind)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             continue
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as failure:
+        raise MenagerieError(ErrorCode.SEARCH_FAILED) from failure
 
 
 def plain(text: str, longest: int) -> str:

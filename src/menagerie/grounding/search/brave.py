@@ -64,7 +64,7 @@ class Brave:
             authorization=self._key,
             authorization_header="X-Subscription-Token",
         )
-        web = decoded(page.body, _Answer).web
+        web = (await decoded(page.body, _Answer)).web
         return [
             Hit(
                 title=one.title,

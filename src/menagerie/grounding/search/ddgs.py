@@ -75,7 +75,7 @@ class DDGS:
                     "seconds": _ONE_S,
                 }
             )
-        results = decoded(answer[: _LONGEST + 1], list[msgspec.Raw])
+        results = await decoded(answer[: _LONGEST + 1], list[msgspec.Raw])
         return [Hit(title=one.title, address=one.href, snippet=one.body) for one in each(results, _Result)]
 
     async def _run(self, order: dict[str, str | int]) -> bytes:

@@ -47,6 +47,7 @@ class SearXNG:
         page = await self._reader.fetch(
             f"{self._address}?{urlencode(asked)}", query.share, kinds=KINDS, purpose="search"
         )
+        answer = await decoded(page.body, _Answer)
         return [
             Hit(
                 title=one.title,
@@ -54,5 +55,5 @@ class SearXNG:
                 snippet=one.content or "",
                 date=moment(one.publishedDate),
             )
-            for one in each(decoded(page.body, _Answer).results, _Result)
+            for one in each(answer.results, _Result)
         ]
