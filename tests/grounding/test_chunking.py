@@ -76,13 +76,18 @@ def test_no_passage_goes_across_headings_or_pages() -> None:
 
 
 def test_tiny_parts_under_one_heading_go_together() -> None:
-    parts = [Part(f"{name}\n\nText.", ("Guide", name), page) for page, name in enumerate("abc", 1)]
+    parts = [Part(f"{name}\n\nText.", ("Guide", name), 1) for name in "abc"]
     assert [
-        (one.heading, one.page, one.text) for one in passages(*parts, Part("d\n\nText.", ("Other",), 4))
+        (one.heading, one.page, one.text) for one in passages(*parts, Part("d\n\nText.", ("Other",), 1))
     ] == [
         ("Guide", 1, "a\n\nText.\n\nb\n\nText.\n\nc\n\nText."),
-        ("Other", 4, "d\n\nText."),
+        ("Other", 1, "d\n\nText."),
     ]
+
+
+def test_tiny_pages_stay_apart_so_that_each_passage_tells_its_own_page() -> None:
+    parts = [Part("The fee is 12 dollars.", (), 1), Part("The lock opens at nine.", (), 2)]
+    assert [(one.page, one.text) for one in passages(*parts)] == [(part.page, part.text) for part in parts]
 
 
 def test_passages_are_whole_sentences() -> None:
@@ -132,7 +137,7 @@ def test_a_megabyte_of_anything_is_cut_in_time(text: str) -> None:
 
 
 def test_very_many_tiny_parts_are_gathered_in_time() -> None:
-    parts = [Part("x", ("a", str(number)), number) for number in range(100_000)]
+    parts = [Part("x", ("a", str(number))) for number in range(100_000)]
     began = time.perf_counter()
     found = passages(*parts)
     assert time.perf_counter() - began < 3

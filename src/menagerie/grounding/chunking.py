@@ -1,5 +1,5 @@
-"""Documents as passages: short enough to be embedded and quoted, never across a heading or a page unless there is next
-to nothing under it, of whole sentences and whole rows of tables. The same document gives the same passages."""
+"""Documents as passages: short enough to be embedded and quoted, never across a page, nor across a heading unless there
+is next to nothing under it, of whole sentences and whole rows of tables. The same document gives the same passages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from menagerie.grounding.document import Document, Part, Passage
 LONGEST: Final = 1200
 """Characters of a passage: some 300 tokens of English."""
 SHORTEST: Final = 200
-"""What is shorter goes with what comes after it."""
+"""What is shorter goes with what comes after it on its page."""
 JOINER: Final = " › "
 
 _BLOCKS: Final = re.compile(r"\n[ \t]*\n")
@@ -44,14 +44,14 @@ def passages_of(document: Document, kind: str, longest: int = LONGEST) -> Iterat
 
 
 def _gathered(parts: Iterable[Part], longest: int) -> Iterator[Part]:
-    """The parts, those in a row that are tiny and belong under one heading, or have none, as one: it has the headings
-    that they share, and begins on the first one's page."""
+    """The parts, those in a row that are tiny, stand on one page and belong under one heading, or have none, as one: it
+    has the headings that they share."""
     tiny, most = min(SHORTEST, longest // 4), longest // 2
     waiting: list[Part] = []
     size = 0
     for part in parts:
         if len(part.text) > tiny or (
-            waiting and (size + len(part.text) > most or part.heading[:1] != waiting[0].heading[:1])
+            waiting and (size + len(part.text) > most or _place(part) != _place(waiting[0]))
         ):
             yield from _as_one(waiting)
             waiting, size = [], 0
@@ -61,6 +61,10 @@ def _gathered(parts: Iterable[Part], longest: int) -> Iterator[Part]:
             waiting.append(part)
             size += len(part.text) + 2
     yield from _as_one(waiting)
+
+
+def _place(part: Part) -> tuple[tuple[str, ...], int]:
+    return part.heading[:1], part.page
 
 
 def _as_one(parts: list[Part]) -> Iterator[Part]:
