@@ -4,6 +4,7 @@ write such a thing."""
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from email.message import EmailMessage
 from typing import Any, Final
@@ -46,9 +47,24 @@ def word(**properties: str) -> bytes:
     return _saved(document)
 
 
-def slides() -> bytes:
+def without_properties(made: bytes) -> bytes:
+    """A file of Word's or PowerPoint's as some programs write it: it says neither who made it nor what it is called."""
+    left = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(made)) as whole, zipfile.ZipFile(left, "w") as part:
+        for name in whole.namelist():
+            if name == "docProps/core.xml":
+                continue
+            content = whole.read(name)
+            if name in {"_rels/.rels", "[Content_Types].xml"}:
+                content = re.sub(rb"<(Relationship|Override) [^>]*core\.xml[^>]*/>", b"", content)
+            part.writestr(name, content)
+    return left.getvalue()
+
+
+def slides(title: str = "") -> bytes:
     """Two slides with titles, a table and notes."""
     deck = pptx.Presentation()
+    deck.core_properties.title = title
     first = deck.slides.add_slide(deck.slide_layouts[1])
     first.shapes.title.text = "Opening"
     first.placeholders[1].text = CANAL

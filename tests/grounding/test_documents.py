@@ -55,11 +55,24 @@ async def test_a_document_of_words_keeps_headings_lists_and_tables(documents: Do
 
 async def test_slides_are_parts_under_their_titles(documents: Documents) -> None:
     document = await documents.read(files.slides(), name="deck.pptx")
-    assert (document.title, document.pages) == ("deck.pptx", 2)
+    assert (document.title, document.pages) == ("deck", 2)
     assert outline(document) == [
         (("Opening",), 1, f"Opening\n\n{files.CANAL}\n\nSmile."),
         (("Fees",), 2, "Fees\n\n| Lock | Fee |\n| --- | --- |\n| Hogs Back | 9 |"),
     ]
+
+
+@pytest.mark.parametrize(("made", "name"), [(files.word(), "Fees.docx"), (files.slides(), "deck.pptx")])
+async def test_a_document_that_tells_nothing_of_itself_has_no_title_of_a_librarys_making(
+    documents: Documents, made: bytes, name: str
+) -> None:
+    document = await documents.read(files.without_properties(made), name=f"/home/ana/{name}")
+    assert document.title == Path(name).stem
+
+
+async def test_the_name_that_every_new_presentation_has_is_no_title(documents: Documents) -> None:
+    for title in ("PowerPoint Presentation", "Présentation PowerPoint"):
+        assert (await documents.read(files.slides(title), name="deck.pptx")).title == "deck"
 
 
 async def test_sheets_are_tables_under_their_names(documents: Documents) -> None:

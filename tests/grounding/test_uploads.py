@@ -41,7 +41,7 @@ async def test_a_file_is_a_document_for_its_owner_and_for_nobody_else(uploads: U
 async def test_a_file_without_a_title_is_called_by_its_name(uploads: Uploads) -> None:
     file = await uploads.keep(b"a,b\n1,2\n", "prix.csv", ANN)
     document = await uploads.document(file.id, ANN)
-    assert (document.title, document.text) == ("prix.csv", "| a | b |\n| --- | --- |\n| 1 | 2 |")
+    assert (document.title, document.text) == ("prix", "| a | b |\n| --- | --- |\n| 1 | 2 |")
 
 
 async def test_a_file_is_read_once_however_often_it_is_asked_for(uploads: Uploads) -> None:

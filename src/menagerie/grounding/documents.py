@@ -85,8 +85,9 @@ class Documents:
 
         `kind` and `charset` are what whoever fetched it knows already (`PageKind`), or empty; the content decides,
         and `name` only between kinds of text. What has an `address` is a page: of its HTML only the main content is
-        read. `digest` is the SHA-256 of a file at a path, where it is known: then it is read once. `share` is whose
-        share of the programs it takes: one user's documents do not keep those of another waiting.
+        read. What has no title is called by its `name`, without folders and ending. `digest` is the SHA-256 of a file
+        at a path, where it is known: then it is read once. `share` is whose share of the programs it takes: one user's
+        documents do not keep those of another waiting.
 
         Raises `document.broken`, `document.encrypted`, `document.empty`, `document.scanned` where no page has text,
         `document.too_large`, `document.unsupported`.
@@ -117,7 +118,7 @@ class Documents:
                     return known
 
             found = await (self._under_way.do((share, *key), read) if digest else read())
-        title = found.title or Path(name).name[-_LONGEST_NAME:]
+        title = found.title or Path(name).stem[:_LONGEST_NAME]
         return msgspec.structs.replace(found, title=title, address=address)
 
     def prepare(self) -> None:

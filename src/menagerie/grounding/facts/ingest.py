@@ -248,7 +248,7 @@ def _filled(record: DocumentRecord, found: _Found, document: Document) -> Docume
         sha256=found.sha256,
         size=found.size,
         modified_ns=found.modified_ns,
-        title=document.title or PurePosixPath(record.name).name,
+        title=document.title or PurePosixPath(record.name).stem,
         language=document.language,
         pages=document.pages,
         address=document.address or record.address,

@@ -10,6 +10,8 @@ from menagerie.grounding.workers.formats.outline import Outline, UnreadableError
 from menagerie.grounding.workers.formats.tables import markdown
 
 MOST_SLIDES: Final = 5_000
+_NO_TITLES: Final = {"PowerPoint Presentation", "Présentation PowerPoint"}
+"""What PowerPoint calls a presentation that nobody gave a title, as the library does."""
 _MOST_DEPTH: Final = 20
 
 
@@ -25,7 +27,8 @@ def read_slides(archive: Archive, outline: Outline) -> None:
         raise UnreadableError("broken") from fault
     if len(slides) > MOST_SLIDES:
         raise too_large(MOST_SLIDES, "pages")
-    outline.title = deck.core_properties.title or ""
+    called = deck.core_properties.title or ""
+    outline.title = "" if called in _NO_TITLES else called
     outline.pages = len(slides)
     for number, slide in enumerate(slides, 1):
         title = slide.shapes.title

@@ -14,6 +14,8 @@ _W: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _NAMED: Final = re.compile(r"heading (\d)", re.IGNORECASE)
 _TITLES: Final = {"title": 1, "subtitle": 2}
+_NO_TITLE: Final = "Word Document"
+"""What the library says of a document that tells nothing of itself."""
 _LOWEST: Final = 9
 _AROUND: Final = frozenset(
     f"{_W}{name}" for name in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")
@@ -30,7 +32,8 @@ def read_word(archive: Archive, outline: Outline) -> None:
         document: Any = docx.Document(archive.rewritten())
     except (KeyError, ValueError, SyntaxError, AttributeError, IndexError) as fault:
         raise UnreadableError("broken") from fault
-    outline.title = document.core_properties.title or ""
+    title = document.core_properties.title or ""
+    outline.title = "" if title == _NO_TITLE else title
     _blocks(document.element.body, outline, _levels(document))
     for relation in document.part.rels.values():
         if relation.reltype.endswith(_NOTES):
