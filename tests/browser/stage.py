@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
+import msgspec
 import uvicorn
 from fastapi import FastAPI
 
 from menagerie.conversation.running import TurnRequest
 from menagerie.core.errors import ErrorCode
-from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Notice, Queued, Token
+from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Notice, Queued, Source, Token
 from menagerie.core.provenance import ModelFacts, Provenance, SourceFacts, Timings
 from menagerie.locales import text
 from menagerie.personas.directory import PersonaDirectory
@@ -60,9 +61,27 @@ ANSWER: Final = (
     "<script>document.title = 'broken in'</script> is only text here."
 )
 
+FOUND: Final = (
+    SourceFacts(
+        number=2,
+        kind="page",
+        title="Politique",
+        heading="Politique › Congés",
+        address="https://example.ca/politique?a=1&b=2",
+        page=3,
+        language="fr",
+        read="2026-11-23T17:00:00+00:00",
+        passage="Le congé est de vingt jours.\n<script>document.title = 'broken in'</script>",
+        characters=74,
+    ),
+    SourceFacts(number=3, kind="document", title="Guide", heading="Guide", address="javascript:alert(1)"),
+)
+"""What answers rest on, behind a text that was pasted."""
+
 
 class Actors:
-    """Turns that do what the prompt asks for: `slow`, `fail`, `queue`, `notice`, `drop`, or simply answer."""
+    """Turns that do what the prompt asks for: `slow`, `fail`, `queue`, `notice`, `rest on sources`, `too long`, `drop`,
+    or simply answer."""
 
     def __init__(self) -> None:
         self.requests: list[TurnRequest] = []
@@ -102,6 +121,11 @@ class Actors:
                 await asyncio.sleep(0.4)
         if "notice" in request.prompt:
             yield Notice(code="history_dropped", text="Older messages were left out.")
+        if "rest on sources" in request.prompt:
+            for one in FOUND:
+                facts = msgspec.structs.asdict(one)
+                del facts["characters"]
+                yield Source(**facts)
         if "drop" in request.prompt:
             yield Token("Half an ")
             await asyncio.sleep(0.3)
@@ -113,6 +137,8 @@ class Actors:
             for word in ANSWER.split(" "):
                 await asyncio.sleep(pause or 0.005)
                 yield Token(word + " ")
+        if "too long" in request.prompt:
+            yield Notice(code="answer_cut", text=text("notice.answer_cut", request.language))
 
 
 class Models:
@@ -234,9 +260,13 @@ def _account(request: TurnRequest) -> Provenance:
         prompt_tokens=1234,
         cached_tokens=1000,
         answer_tokens=57,
-        sources=tuple(
-            SourceFacts(number=number, kind=given.kind, characters=len(given.text))
-            for number, given in enumerate(request.given, 1)
+        finish="length" if "too long" in request.prompt else "stop",
+        sources=(
+            *(
+                SourceFacts(number=number, kind=given.kind, characters=len(given.text))
+                for number, given in enumerate(request.given, 1)
+            ),
+            *(FOUND if "rest on sources" in request.prompt else ()),
         ),
         timings=Timings(queued_ms=12, first_token_ms=240, total_ms=3100),
     )

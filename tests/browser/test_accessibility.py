@@ -28,8 +28,9 @@ def _streaming(page: Page) -> None:
 
 
 def _answered(page: Page) -> None:
-    ask(page, "notice")
-    page.locator(".about:visible summary").click()
+    ask(page, "notice, and rest on sources")
+    page.locator(".about:visible > summary").click()
+    page.locator(".sources:visible summary").click()
     page.locator("#context-box summary").click()
 
 

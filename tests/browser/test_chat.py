@@ -10,6 +10,21 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import OpenPage, ask
 from tests.browser.stage import ANSWER, Stage
 
+SOURCES: dict[str, list[str]] = {
+    "en": [
+        "[1] Pasted text, 21 characters",
+        "[2] Politique, Congés, page 3 https://example.ca/politique?a=1&b=2",
+        "[3] Guide javascript:alert(1)",
+    ],
+    "fr": [
+        "[1] Texte collé, 21 caractères",
+        "[2] Politique, Congés, page 3 https://example.ca/politique?a=1&b=2",
+        "[3] Guide javascript:alert(1)",
+    ],
+}
+"""How each source begins in the list below an answer."""
+READ = {"en": r"Read on .*November 23, 2026.* 12:00", "fr": r"Consulté le .*23 novembre 2026.* 12 h"}
+
 LAST_WORDS = "is only text here."
 
 
@@ -195,6 +210,81 @@ def test_pasted_text_goes_with_the_next_prompt_only(open_page: OpenPage, theatre
 
     given = [[each.text for each in request.given] for request in theatre.actors.requests]
     assert given == [["Dams are made of mud."], []]
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_an_answer_lists_its_sources_with_links_dates_and_passages(
+    open_page: OpenPage, language: str
+) -> None:
+    page = open_page(f"/{language}/chat/beaver", timezone_id="America/Toronto")
+
+    page.locator("#context-box summary").click()
+    page.locator("#context").fill("Dams are made of mud.")
+    ask(page, "rest on sources")
+    expect(page.locator(".about:visible")).to_have_count(1)
+    page.locator(".sources:visible summary").click()
+
+    _shows_its_sources(page, language)
+    page.reload()
+    _shows_its_sources(page, language)
+
+
+def test_sources_are_there_before_the_answer_and_stay_open(open_page: OpenPage) -> None:
+    page = open_page("/en/chat/beaver")
+
+    ask(page, "slow, and rest on sources")
+    expect(page.locator(".sources li:visible")).to_have_count(2)
+    page.get_by_text("Passage from source 2").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#log")).to_contain_text("You stopped this answer.")
+
+    expect(page.locator(".sources blockquote")).to_be_visible()
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.locator(".sources li:visible")).to_have_count(2)
+    expect(page.locator(".sources blockquote")).to_be_hidden()
+
+
+def test_that_an_answer_was_cut_is_told_once_and_behind_it(open_page: OpenPage) -> None:
+    page = open_page("/en/chat/beaver")
+
+    ask(page, "too long")
+    expect(page.locator(".about:visible")).to_have_count(1)
+
+    told = page.locator(".message-answer").last.inner_text()
+    assert told.index(LAST_WORDS) < told.index("was cut here")
+    assert len(re.findall("length", told)) == 1
+
+
+def test_without_scripts_the_same_sources_are_listed(open_page: OpenPage) -> None:
+    for language in ("en", "fr"):
+        page = open_page(f"/{language}/chat/beaver", java_script_enabled=False)
+        page.locator("#context-box summary").click()
+        page.locator("#context").fill("Dams are made of mud.")
+        page.locator("#prompt").fill("rest on sources")
+        page.locator("#send").click()
+        expect(page.locator("#log")).to_contain_text(LAST_WORDS)
+        page.locator(".sources:visible summary").click()
+
+        _shows_its_sources(page, language)
+
+
+def _shows_its_sources(page: Page, language: str) -> None:
+    """Behind the answer: those of the stage, and a text that was pasted."""
+    shown = page.locator(".sources:visible")
+    expect(shown.get_by_role("heading", name="Sources", level=3)).to_be_visible()
+    items = shown.get_by_role("listitem")
+    said = [" ".join(each.split()) for each in items.all_inner_texts()]
+    assert len(said) == 3
+    for each, begins in zip(said, SOURCES[language], strict=True):
+        assert each.startswith(begins)
+    assert re.search(READ[language], said[1])
+    (link,) = shown.get_by_role("link").all()
+    assert link.get_attribute("href") == "https://example.ca/politique?a=1&b=2"
+    assert link.get_attribute("rel") == "noopener noreferrer nofollow"
+    assert page.title() == ("Beaver – menagerie" if language == "en" else "Castor – ménagerie")
+    passage = shown.locator("blockquote")
+    assert passage.get_attribute("lang") == "fr-CA"
+    assert "Le congé est de vingt jours.\n<script>" in (passage.text_content() or "")
 
 
 def test_a_new_conversation_can_be_taken_back(open_page: OpenPage, theatre: Stage) -> None:

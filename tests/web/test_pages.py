@@ -7,10 +7,14 @@ import json
 import re
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
+from menagerie.core.events import Done
+from menagerie.core.provenance import SourceFacts
 from menagerie.locales import LANGUAGES, catalogue
 from menagerie.web.assets import assets
 from menagerie.web.routes import pages
@@ -172,6 +176,48 @@ async def test_the_form_hands_on_all_that_it_was_given(tmp_path: Path) -> None:
     assert (request.prompt, request.session, request.language, request.persona) == ("hi", "s1", "fr", "otter")
     assert [each.text for each in request.given] == ["mud"]
     assert 'name="session" id="session" value="s1"' in page
+
+
+async def test_the_form_lists_what_the_answer_rests_on(tmp_path: Path) -> None:
+    given = on_stage(tmp_path)
+    found: list[dict[str, Any]] = [
+        {
+            "title": "Congés",
+            "heading": "Congés",
+            "address": "https://a.ca/x?a=1&b=2",
+            "page": 3,
+            "language": "fr",
+        },
+        {"title": "Feuille <b>", "heading": "Feuille <b> › Prix › Été", "address": "javascript:alert(1)"},
+        {"read": "2026-12-01T03:05:00+00:00", "passage": "<script>x</script>", "address": "https://[a/"},
+    ]
+    sources = (
+        SourceFacts(1, "content", characters=1234),
+        *(SourceFacts(number, "page", **facts) for number, facts in enumerate(found, 2)),
+    )
+    *events, done = a_turn("Twenty days [2].")
+    assert isinstance(done, Done)
+    account = msgspec.structs.replace(done.provenance, sources=sources)
+    given.turns.script = [*events, msgspec.structs.replace(done, provenance=account)]
+
+    async with serving(given) as client, client.post("/fr/chat/otter", data={"prompt": "?"}) as response:
+        page = " ".join((await response.text()).split())
+
+    assert '<h3>Sources</h3> <ul role="list">' in page
+    assert '<span class="source-number">[1]</span> Texte collé, 1 234 caractères' in page
+    assert '<span lang="fr-CA">Congés</span>, page 3 <p' in page
+    assert '<a href="https://a.ca/x?a=1&amp;b=2" rel="noopener noreferrer nofollow">' in page
+    assert "<span>Feuille &lt;b&gt;, Prix › Été</span>" in page
+    assert '<p class="source-address">javascript:alert(1)</p>' in page
+    assert '<p class="source-address">https://[a/</p>' in page
+    assert "<span>Sans titre</span>" in page
+    assert "Consulté le lundi 30 novembre 2026, 22 h 05" in page
+    assert (
+        "<summary>Passage de la source 4</summary> <blockquote>&lt;script&gt;x&lt;/script&gt;</blockquote>"
+        in page
+    )
+    assert "<dt>Demandé le</dt><dd>lundi 23 novembre 2026, 12 h 00" in page
+    assert "2026-11-23" not in page
 
 
 def test_no_text_of_the_pages_is_unused() -> None:

@@ -16,6 +16,7 @@ from menagerie.core.errors import ErrorCode
 from menagerie.core.languages import OTHER
 from menagerie.locales import LANGUAGES, Language, catalogue, text
 from menagerie.web.assets import assets
+from menagerie.web.shown_sources import moment_text, shown_source
 from menagerie.web.ticks import number_text
 
 LANGUAGE_COOKIE: Final = "lang"
@@ -127,6 +128,8 @@ def _environment() -> jinja2.Environment:
     environment.globals["languages"] = LANGUAGES
     environment.filters["number"] = localized_number
     environment.filters["seconds"] = localized_seconds
+    environment.filters["moment"] = moment_text
+    environment.filters["shown_source"] = shown_source
     return environment
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -118,9 +119,8 @@ async def chat_by_form(
         session=session or None,
         given=(Given(kind="context", text=context),) if context.strip() else (),
     )
-    return render_live(
-        request, "chat.html", language, card=shown, turn=turn, script=_script(shown.name, language)
-    )
+    script, zone = _script(shown.name, language), ZoneInfo(services.settings.timezone)
+    return render_live(request, "chat.html", language, card=shown, turn=turn, script=script, zone=zone)
 
 
 @_in_language.api_route("/about", methods=READ)

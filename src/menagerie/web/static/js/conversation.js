@@ -121,7 +121,7 @@ export class Conversation {
       this.view = again;
     } else {
       /** @type {import("./memory.js").Answer} */
-      const answer = { who: "answer", text: "", state: "streaming", notices: [], provenance: null };
+      const answer = { who: "answer", text: "", state: "streaming", notices: [], endnotes: [], sources: [], provenance: null };
       this.transcript.messages.push(answer);
       this.view = this.log.addAnswer(answer);
     }
@@ -146,8 +146,11 @@ export class Conversation {
         this.#queued(event);
         break;
       case "notice":
-        this.view.addNotice(event["text"]);
+        this.view.addNotice(event["text"], event["code"] === "answer_cut");
         this.announcer.say(event["text"]);
+        break;
+      case "source":
+        this.view.addSource(event);
         break;
       case "token":
         this.around.progress(this.t("generating"));
@@ -157,6 +160,7 @@ export class Conversation {
       case "done":
         this.#keepSession(event["session"]);
         this.view.answer.provenance = event["provenance"];
+        this.view.answer.sources = [];
         this.#end("done");
         break;
       case "failed":
@@ -198,7 +202,7 @@ export class Conversation {
     this.around.progress("");
     this.around.trouble(trouble, Boolean(trouble));
     this.log.scrollToEnd(wasAtEnd);
-    if (state === "done") this.announcer.ready(view.answer.text);
+    if (state === "done") this.announcer.ready([view.answer.text, ...(view.answer.endnotes ?? [])].join("\n"));
     else if (state === "failed") this.announcer.silence();
     else this.announcer.say(this.t(state));
     this.memory.save(this.transcript);

@@ -2,6 +2,7 @@
 
 import { Paragraphs } from "./paragraphs.js";
 import { facts } from "./provenance.js";
+import { showSources } from "./sources.js";
 
 /**
  * @import { Answer, Question } from "./memory.js"
@@ -152,7 +153,8 @@ export class AnswerView {
       wasAtEnd = log.atEnd;
     };
     if (answer.text) this.paragraphs.append(answer.text);
-    for (const notice of answer.notices) this.#showNotice(notice);
+    for (const notice of answer.notices) this.#showNotice(notice, ".notices");
+    for (const notice of answer.endnotes ?? []) this.#showNotice(notice, ".endnotes");
     this.update();
   }
 
@@ -163,19 +165,45 @@ export class AnswerView {
     this.paragraphs.append(piece);
   }
 
-  /** @param {string} notice */
-  addNotice(notice) {
-    this.answer.notices.push(notice);
-    this.#showNotice(notice);
+  /**
+   * Before the answer, or behind what there is of it already.
+   * @param {string} notice
+   * @param {boolean} [isLast] whether it belongs behind the answer in any case
+   */
+  addNotice(notice, isLast = false) {
+    if (isLast || this.answer.text) {
+      (this.answer.endnotes ??= []).push(notice);
+      this.#showNotice(notice, ".endnotes");
+    } else {
+      this.answer.notices.push(notice);
+      this.#showNotice(notice, ".notices");
+    }
+  }
+
+  /** @param {Record<string, any>} source what the answer may rest on */
+  addSource(source) {
+    (this.answer.sources ??= []).push(source);
+    this.#showSources();
+    this.log.refresh();
   }
 
   /** Begin again, with nothing. */
   reset() {
-    Object.assign(this.answer, { text: "", state: "streaming", notices: [], provenance: null });
+    Object.assign(this.answer, {
+      text: "",
+      state: "streaming",
+      notices: [],
+      endnotes: [],
+      sources: [],
+      provenance: null,
+    });
     this.paragraphs = Object.assign(new Paragraphs(this.paragraphs.place), { onpaint: this.paragraphs.onpaint });
-    const notices = part(this.element, ".notices");
-    notices.replaceChildren();
-    notices.hidden = true;
+    for (const selector of [".notices", ".endnotes"]) {
+      const notices = part(this.element, selector);
+      notices.replaceChildren();
+      notices.hidden = true;
+    }
+    part(this.element, ".sources ul").replaceChildren();
     this.update();
   }
 
@@ -183,12 +211,11 @@ export class AnswerView {
   update() {
     const { t } = this.log;
     const { state, provenance } = this.answer;
-    const account = /** @type {Record<string, any>} */ (provenance ?? {});
     this.paragraphs.paint();
     this.element.classList.toggle("is-streaming", state === "streaming");
     const words = {
       streaming: "",
-      done: account["finish"] === "length" ? t("length") : "",
+      done: "",
       stopped: t("stopped"),
       interrupted: t("interrupted"),
       failed: this.answer.text ? t("interrupted") : "",
@@ -198,7 +225,8 @@ export class AnswerView {
     note.hidden = !words;
     note.classList.toggle("is-warning", state === "interrupted" || state === "failed");
     part(this.element, ".resend").hidden = state !== "interrupted" && state !== "stopped";
-    if (provenance) this.#showAccount(account);
+    this.#showSources();
+    if (provenance) this.#showAccount(provenance);
     part(this.element, ".about").hidden = !provenance;
     this.log.refresh();
   }
@@ -208,9 +236,18 @@ export class AnswerView {
     part(this.element, ".resend").hidden = true;
   }
 
-  /** @param {string} notice */
-  #showNotice(notice) {
-    const place = part(this.element, ".notices");
+  #showSources() {
+    const { provenance, sources } = this.answer;
+    const known = provenance?.["sources"] ?? sources ?? [];
+    showSources(part(this.element, ".sources"), known, this.log.t, this.log.format);
+  }
+
+  /**
+   * @param {string} notice
+   * @param {string} selector of the list that it goes to
+   */
+  #showNotice(notice, selector) {
+    const place = part(this.element, selector);
     const item = document.createElement("li");
     item.textContent = notice;
     place.append(item);

@@ -3,7 +3,8 @@
 /**
  * @typedef {"streaming" | "done" | "stopped" | "interrupted" | "failed"} State
  * @typedef {{who: "you", text: string, context: string}} Question
- * @typedef {{who: "answer", text: string, state: State, notices: string[], provenance: object | null}} Answer
+ * @typedef {{who: "answer", text: string, state: State, notices: string[],
+ *   endnotes?: string[], sources?: Record<string, any>[], provenance: Record<string, any> | null}} Answer
  * @typedef {{session: string, messages: (Question | Answer)[], draft: string}} Transcript
  */
 

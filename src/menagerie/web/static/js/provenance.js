@@ -46,32 +46,10 @@ export function facts(account, t, format) {
     ],
     ["speed", speed ? t("about.speed_value", { rate: format.number(speed, 1) }) : ""],
     ["dropped", account.dropped_messages ? format.number(account.dropped_messages) : ""],
-    ["sources", (account.sources ?? []).map((/** @type {any} */ source) => sourceLine(source, t, format)).join("\n")],
     ["schema", account.schema ? schemaLine(account.schema, t) : ""],
     ["service", account.service],
   ];
   return rows.filter(([, value]) => value).map(([name, value]) => [t(`about.${name}`), value]);
-}
-
-/**
- * @param {Record<string, any>} source
- * @param {Translate} t
- * @param {ReturnType<typeof import("./texts.js").formats>} format
- */
-function sourceLine(source, t, format) {
-  return t("about.source_value", {
-    number: source.number,
-    title: sourceTitle(source) || t("about.context"),
-    characters: format.number(source.characters ?? 0),
-  });
-}
-
-/**
- * Title, heading and address of a source, as far as it has them.
- * @param {Record<string, any>} source
- */
-function sourceTitle(source) {
-  return [source.title, source.heading, source.address].filter(Boolean).join(", ");
 }
 
 /**
