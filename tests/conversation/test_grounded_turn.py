@@ -175,7 +175,7 @@ async def test_what_has_nothing_to_do_with_the_question_is_left_out_and_said(
 async def test_a_strict_persona_that_finds_nothing_says_so_and_asks_no_model(
     tmp_path: Path, tiny_model: Path
 ) -> None:
-    async with with_shelf(tmp_path, tiny_model, strict=True, sources=["shelf"]) as services:
+    async with with_shelf(tmp_path, tiny_model, strict=True, sources=["shelf:all"]) as services:
         events = await turn(services, "Who paints the buoys green?", persona="keeper", sources=("shelf",))
         assert said(events).startswith("I found nothing in my sources")
         assert done(events).provenance.answer_tokens == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from menagerie.models.wish import ModelWish
 from menagerie.personas.persona import Persona, escapes, is_name
@@ -74,3 +75,71 @@ def test_a_path_that_stays_or_is_absolute_does_not_escape(path: str) -> None:
 )
 def test_names_that_play_tricks_are_none(name: str) -> None:
     assert not is_name(name)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *(
+            "facts:hr",
+            "facts:a-1",
+            "feeds",
+            "feed:weather",
+            "feed:weather/ottawa",
+            "wikipedia.org",
+            "canada.ca",
+        ),
+        *(
+            "fr.wikipedia.org",
+            "québec.ca",
+            "Canada.CA",
+            "canada.ca.",
+            "feed:nope",
+            "shelf:novels",
+            "shelf:A/b.c",
+        ),
+    ],
+)
+def test_a_persona_may_look_things_up_where_sources_are(place: str) -> None:
+    assert persona(sources=[place]).sources == (place,)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *(
+            "",
+            " ",
+            "canada",
+            "wikipedia",
+            "fact:hr",
+            "facts:RH",
+            "facts:",
+            "facts:1",
+            f"facts:{'a' * 65}",
+            "Facts:hr",
+        ),
+        *(
+            "feed",
+            "feeds:weather",
+            "feed:",
+            "feed:Weather",
+            "feed:a/b/c",
+            "https://canada.ca",
+            "http://a.ca/x",
+        ),
+        *(
+            "https:canada.ca",
+            "canada.ca/en",
+            "canada.ca:443",
+            "a@canada.ca",
+            "canada..ca",
+            "10.0.0.1",
+            "a.ca b.ca",
+        ),
+        *(".ca", "//canada.ca", "shelf:", "canada.ca?q"),
+    ],
+)
+def test_a_place_that_no_source_can_serve_is_refused(place: str) -> None:
+    with pytest.raises(ValidationError):
+        persona(sources=[place])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Final, Literal
@@ -177,8 +178,24 @@ Languages = Annotated[
 ]
 
 
+_OUR_PREFIXES: Final = frozenset({"facts", "fact", "feeds", "feed", "http", "https"})
+_LABEL = r"[^\s.:/@?#]+"
+_OUR_PLACE = r"facts:[a-z][a-z0-9-]{0,63}|feeds|feed:[a-z0-9][a-z0-9-]{0,39}(?:/[a-z0-9][a-z0-9-]{0,39})?"
+_PLACE: Final = rf"^(?:{_OUR_PLACE}|{_LABEL}(?:\.{_LABEL})+\.?|[a-z][a-z0-9-]*:\S+)$"
+"""A collection, the feeds or one of them, a domain, or what a site's own source serves, such as `shelf:novels`."""
+
+
+def _is_place(where: str) -> bool:
+    """Whether it is neither an IP address nor a place of ours that is spelled wrongly."""
+    prefix, colon, _ = where.partition(":")
+    if colon and prefix in _OUR_PREFIXES:
+        return re.fullmatch(_OUR_PLACE, where) is not None
+    return not where.replace(".", "").isdigit()
+
+
+Place = Annotated[str, Field(max_length=253, pattern=_PLACE), _where(_is_place)]
 Places = Annotated[
-    tuple[Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S+$")], ...],
+    tuple[Place, ...],
     Field(max_length=16),
     Expects("places"),
     BeforeValidator(_listed),
