@@ -81,6 +81,35 @@ def test_an_unknown_variable_is_refused_and_the_nearest_one_suggested(variable: 
 
 
 @pytest.mark.parametrize(
+    ("environment", "variable"),
+    [
+        ({"MENAGERIE_SEARCH": "brave"}, "MENAGERIE_SEARCH_KEY"),
+        ({"MENAGERIE_SEARCH": "searxng", "MENAGERIE_SEARCH_KEY": "x"}, "MENAGERIE_SEARCH_URL"),
+        ({"MENAGERIE_FEEDS": "/nowhere/feeds.toml"}, "MENAGERIE_FEEDS"),
+        ({"MENAGERIE_WIKI_TOKENS": "hidden-token"}, "MENAGERIE_WIKI_TOKENS"),
+        ({"MENAGERIE_WIKI_TOKENS": "a.ca=hidden-token,b.ca="}, "MENAGERIE_WIKI_TOKENS"),
+    ],
+)
+def test_what_is_looked_up_is_set_completely_or_nothing_starts(
+    environment: dict[str, str], variable: str
+) -> None:
+    for language in LANGUAGES:
+        (line,) = _refused(**environment).lines(language)[1:]
+        assert line.startswith(f"  {variable}")
+        assert "hidden-token" not in line
+
+
+def test_what_is_looked_up_may_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    table = tmp_path / "feeds.toml"
+    table.touch()
+    monkeypatch.setenv("MENAGERIE_SEARCH", "brave")
+    monkeypatch.setenv("MENAGERIE_SEARCH_KEY", "key")
+    monkeypatch.setenv("MENAGERIE_FEEDS", str(table))
+    monkeypatch.setenv("MENAGERIE_WIKI_TOKENS", "a.ca=x=y, b.ca=z,")
+    assert read_settings().feeds == table
+
+
+@pytest.mark.parametrize(
     "variable", ["MENAGERIE_QQQ", "MENAGERIE_PORT__X", "MENAGERIE_ENGINES__A__URL__MORE"]
 )
 def test_an_unknown_variable_without_a_near_one_is_refused_all_the_same(variable: str) -> None:

@@ -27,7 +27,7 @@ class Problem(msgspec.Struct, frozen=True):
 
     variable: str
     kind: str
-    """`wrong`, `missing` or `unknown`: a text `setting_problem.<kind>`."""
+    """`wrong`, `missing`, `unknown`, `needed`, `no_file` or `no_pairs`: a text `setting_problem.<kind>`."""
     value: str = ""
     field: tuple[str, ...] = ()
     suggestion: str = ""
@@ -81,7 +81,7 @@ def read_settings(**overrides: object) -> Settings:
     except SettingsError as failure:
         problems.setdefault(ENGINES, _unreadable(failure))
     if settings:
-        for problem in _wrong_models(settings):
+        for problem in (*_wrong_models(settings), *_wrong_lookups(settings)):
             problems.setdefault(problem.variable, problem)
     if problems or settings is None:
         raise WrongSettingsError(tuple(problems[name] for name in sorted(problems)))
@@ -136,6 +136,22 @@ def _wrong_models(settings: Settings) -> Iterator[Problem]:
             choice(settings)
         except MenagerieError:
             yield Problem(variable_of(field), "wrong", masked(field, getattr(settings, field)), (field,))
+
+
+def _wrong_lookups(settings: Settings) -> Iterator[Problem]:
+    """The settings of what is looked up that lack another one, or name what is not there."""
+    needs = {
+        "brave": ("search_key", settings.search_key.get_secret_value()),
+        "searxng": ("search_url", settings.search_url),
+    }
+    field, value = needs.get(settings.search, ("", ""))
+    if field and not value:
+        yield Problem(variable_of(field), "needed", f"{variable_of('search')}={settings.search}")
+    if settings.feeds and not settings.feeds.is_file():
+        yield Problem(variable_of("feeds"), "no_file", masked("feeds", settings.feeds))
+    pairs = [part for part in settings.wiki_tokens.get_secret_value().split(",") if part.strip()]
+    if not all(host.strip() and token.strip() for host, _, token in (pair.partition("=") for pair in pairs)):
+        yield Problem(variable_of("wiki_tokens"), "no_pairs")
 
 
 def _unreadable(failure: SettingsError) -> Problem:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from menagerie.cli import doctor, engine_findings, main, wheels
 from menagerie.cli.engine_findings import Finding
 from menagerie.cli.exits import Exit
+from menagerie.cli.source_findings import sources
 from menagerie.cli.wheels import Evidence
 from menagerie.engines.devices import Findings, LibraryDevice, Memory, Report
 from menagerie.engines.plan import MIB
@@ -78,11 +82,33 @@ def test_the_build_that_fits_is_left_alone(settings: Settings) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_it_is_told_where_nothing_leaves_the_machine_and_what_still_does(language: Language) -> None:
-    assert list(doctor._outside(Settings(), language)) == []
+    ((state, _, _),) = doctor._outside(Settings(), language)
+    assert state == "ok"
     ((state, _, seen),) = doctor._outside(Settings(outside="off"), language)
     assert (state, bool(seen)) == ("note", True)
     ((_, _, seen),) = doctor._outside(Settings(outside="off", fetch_allow="wiki.example.org"), language)  # type: ignore[arg-type]
     assert "wiki.example.org" in seen
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_is_told_who_searches_which_wikis_there_are_and_how_many_feeds(
+    settings: Settings, language: Language, tmp_path: Path
+) -> None:
+    searxng = {"search": "searxng", "search_url": "https://u:secret@search.example.ca"}
+    for changed, name in ((searxng, "SearXNG"), ({"search": "brave"}, "Brave"), ({"search": "off"}, "")):
+        findings = [*sources(settings.model_copy(update=changed), language)]
+        assert [state for state, _, _ in findings] == ["ok"] * 3
+        assert name in told(findings, "search")[0]
+        assert "secret" not in told(findings, "search")[0]
+    findings = [*sources(settings.model_copy(update={"wikis": ("https://wiki.example.ca/w/",)}), language)]
+    assert "wikipedia.org" in told(findings, "wikis")[0]
+    assert "wiki.example.ca" in told(findings, "wikis")[0]
+    assert re.match(r"\d\d", told(findings, "feeds")[0])
+    table = tmp_path / "feeds.toml"
+    table.write_text("[[feed]]", encoding="utf-8")
+    *_, (state, key, seen) = sources(settings.model_copy(update={"feeds": table}), language)
+    assert (state, key) == ("note", "feeds")
+    assert str(table) in seen
 
 
 def test_doctor_makes_no_store_and_upgrades_none(settings: Settings) -> None:

@@ -25,6 +25,7 @@ from menagerie.cli.models import CHOICES, models_folder
 from menagerie.cli.personas import wanted_personas
 from menagerie.cli.placing import placing
 from menagerie.cli.serve import address_problem
+from menagerie.cli.source_findings import sources
 from menagerie.core.errors import MenagerieError
 from menagerie.embeddings.model import TextKind, check_suitable
 from menagerie.engines.devices import ask_library, look, machine_of
@@ -55,7 +56,7 @@ def run(arguments: Namespace, language: Language) -> int:
         *engine_findings.build(found, wheels.look(), settings, language),
         *(
             finding
-            for one in (_data, _port, _outside, _model, _text_models, _store, _keys)
+            for one in (_data, _port, _outside, sources, _model, _text_models, _store, _keys)
             for finding in one(settings, language)
         ),
         ("ok", "personas", str(len(personas.all()))),
@@ -204,6 +205,8 @@ def _outside(settings: Settings, language: Language) -> Iterator[Finding]:
         hosts = ", ".join(map(str, settings.fetch_allow))
         key = "cli.doctor.outside_except" if hosts else "cli.doctor.outside_all"
         yield "note", "outside", text(key, language, **({"hosts": hosts} if hosts else {}))
+    else:
+        yield "ok", "outside", text("cli.doctor.outside_on", language)
 
 
 def _keys(settings: Settings, language: Language) -> Iterator[Finding]:

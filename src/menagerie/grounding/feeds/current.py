@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
@@ -68,7 +69,7 @@ class FeedTable:
             return
         first, self._sign = not self._sign, sign
         try:
-            self.subjects = read_table(self.file, self._plain)
+            self.subjects = read_table(self.file, partial(is_plain, self._rules))
         except FeedTableError as problem:
             self.problem = problem
             log.warning("feeds.refused", file=str(self.file), reason=str(problem))
@@ -77,13 +78,13 @@ class FeedTable:
             if not first:
                 log.info("feeds.loaded", count=len(self.subjects))
 
-    def _plain(self, host: str) -> bool:
-        """Whether a host is one inside, that the settings allow by name or by address: http will do there."""
-        try:
-            address = ip_address(host)
-        except ValueError:
-            return self._rules.names(host)
-        return any(
-            address.version == network.version and address in network
-            for network in self._rules.allowed_networks
-        )
+
+def is_plain(rules: AddressRules, host: str) -> bool:
+    """Whether a host is one inside, that the settings allow by name or by address: http will do there."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return rules.names(host)
+    return any(
+        address.version == network.version and address in network for network in rules.allowed_networks
+    )
