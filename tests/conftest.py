@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from menagerie.engines.engine import Limits, LocalEngine
 from menagerie.engines.plan import Device, Load, Local, Machine
@@ -22,6 +23,13 @@ def local(*forms: Load) -> Local:
 def machine(budget_mib: int) -> Machine:
     """A machine whose engines may use so much memory."""
     return Machine(2, (Device("ram", 2 * budget_mib, budget_mib),))
+
+
+@pytest.fixture(autouse=True)
+def _the_level_of_the_log_is_that_of_the_test() -> Iterator[None]:
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

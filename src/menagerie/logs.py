@@ -41,7 +41,7 @@ def configure_logging(settings: Settings) -> None:
         processors=[*shared, structlog.processors.format_exc_info, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _STDERR)),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # a command may choose its level after the first line
     )
     handler = logging.StreamHandler(_STDERR)
     handler.setFormatter(

@@ -175,6 +175,10 @@ def _plain(value: object) -> str:
 
 def _allowed(field: FieldInfo, name: str, language: Language) -> str:
     key, values = _kind(field, name)
+    match values:
+        case {"choices": tuple(choices)}:
+            empty = text("setting_allowed.empty", language)
+            values = {"choices": ", ".join(str(choice) or empty for choice in choices)}
     return text(f"setting_allowed.{key}", language, **values)
 
 
@@ -191,7 +195,7 @@ def _kind(field: FieldInfo, name: str) -> tuple[str, dict[str, object]]:
             if hasattr(mark, bound):
                 bounds[bound] = getattr(mark, bound)
     if get_origin(annotation) is Literal:
-        return "choice", {"choices": ", ".join(str(choice) for choice in get_args(annotation))}
+        return "choice", {"choices": get_args(annotation)}
     if annotation is int:
         return ("integer_between" if "le" in bounds else "integer_from"), bounds
     if annotation is float:
@@ -218,7 +222,7 @@ def _kind_by_type(annotation: object, name: str) -> str:
 def _kind_of_list(item: object, name: str) -> str:
     if item is Path:
         return "folders"
-    if name == "url":
+    if name in {"url", "wikis"}:
         return "addresses"
     if name == "fetch_ports":
         return "ports"

@@ -110,14 +110,37 @@ def test_what_cannot_be_read_is_said_and_fails_the_command_but_stops_nothing(
     status, out, err = facts("add", "hr", str(papers), str(papers / "missing"))
     assert status == Exit.FAILED
     assert "broken.pdf: This file could not be read" in err
-    assert "missing is not there" in err
+    assert "missing is neither a folder nor a file" in err
     assert "documents: 3 (not readable: 1)" in out
     assert "not readable" in facts("list", "hr")[1]
 
 
+def test_a_document_that_cannot_be_read_is_listed_with_the_reason_in_french_typography(
+    facts: Facts, papers: Path
+) -> None:
+    (papers / "broken.pdf").write_bytes(b"%PDF-1.7 and no more")
+    facts("add", "hr", str(papers))
+    assert "broken.pdf\u00a0: Ce fichier" in facts("list", "hr", "--lang", "fr")[1]
+
+
+def test_an_address_that_is_none_of_the_web_is_told_as_one(facts: Facts) -> None:
+    status, _, err = facts("add", "hr", "ftp://x/y")
+    assert (status, "nor an address that begins with http" in err) == (Exit.FAILED, True)
+    assert "kept" not in err
+
+
+def test_an_address_inside_is_refused_with_the_setting_that_allows_it_and_without_log_lines(
+    facts: Facts,
+) -> None:
+    status, _, err = facts("add", "hr", "http://127.0.0.1:8/")
+    assert (status, "MENAGERIE_FETCH_ALLOW" in err) == (Exit.FAILED, True)
+    assert "level" not in err
+    assert "event" not in err
+
+
 def test_readers_are_set_and_taken_away_and_what_they_lack_is_said(facts: Facts) -> None:
     _, _, err = facts("add", "hr")
-    assert "Nobody but who administers" in err
+    assert "only the person who administers" in err
     _, _, err = facts("add", "hr", "--reader", "user:Bob", "--reader", "persona:beaver")
     assert "add facts:hr to its sources" in err
     assert "user:bob, persona:beaver" in facts("list")[1]

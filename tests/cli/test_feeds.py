@@ -101,10 +101,10 @@ def test_check_says_of_each_feed_how_many_entries_it_has_or_what_is_wrong(
         assert main(["feeds", "check"]) == Exit.FAILED
         said = capsys.readouterr()
     sound, *lines = said.out.splitlines()
-    assert sound.endswith("feeds.toml: sound, 5 feeds.")
+    assert sound.endswith("feeds.toml: sound; feeds: 5.")
     assert lines[:3] == [
-        "rss, en: 2 entries, the newest of 2026-03-03 15:00 UTC",
-        "atom, en: 3 entries, the newest of 2026-03-03 15:00 UTC",
+        "rss, en: entries: 2; the newest of 2026-03-03 10:00 EST",
+        "atom, en: entries: 3; the newest of 2026-03-03 10:00 EST",
         "none, en: no entries",
     ]
     assert re.fullmatch(r"html, en: .+", lines[3])
@@ -120,7 +120,7 @@ def test_check_reads_the_first_place_of_a_feed_and_every_one_where_all_are_wante
         table = FEED.format(name="weather", more=CITIES, url=f"{address}/{{place}}")
         configure(monkeypatch, tmp_path, table, address)
         assert main(["feeds", "check"]) == Exit.DONE
-        assert "weather/x, en: 3 entries" in capsys.readouterr().out
+        assert "weather/x, en: entries: 3;" in capsys.readouterr().out
         assert main(["feeds", "check", "--all"]) == Exit.FAILED
         assert "weather/y, en: " in capsys.readouterr().out
 
@@ -136,7 +136,7 @@ def test_check_tells_how_far_it_is_when_it_takes_long(
         said = capsys.readouterr()
     assert "Fils lus jusqu’ici\u00a0: 0 sur 6." in said.err
     assert "Fils lus jusqu’ici\u00a0: 4 sur 6." in said.err, "four at a time"
-    assert said.out.count("articles\u00a0: 2, le plus récent du 2026-03-03 15:00 UTC") == 6
+    assert said.out.count("articles\u00a0: 2; le plus récent du 2026-03-03 10:00 EST") == 6
 
 
 @pytest.mark.parametrize("variable", ["MENAGERIE_FETCH", "MENAGERIE_OUTSIDE"])

@@ -121,7 +121,7 @@ def test_the_server_starts_from_an_empty_environment_in_any_folder(checkout: Pat
 def test_arguments_reach_the_server_as_they_are(checkout: Path) -> None:
     refused = _run(checkout / "script" / "server", "--port", "five thousand")
     assert refused.returncode == 2
-    assert "'five thousand' is not a port" in refused.stderr
+    assert "“five thousand” is not a port" in refused.stderr
 
 
 def test_what_was_installed_is_what_is_locked(checkout: Path) -> None:

@@ -186,6 +186,30 @@ async def test_what_is_wrong_in_a_request_is_named(
     assert await code(client.post(path, json=body, headers=ANN)) == (400, "request.invalid")
 
 
+async def test_who_may_search_and_not_change_is_told_so(client: aiohttp.ClientSession) -> None:
+    await made(client, readers=["user:bob"])
+    for attempt in (
+        client.patch("/facts/hr", json={"readers": []}, headers=BOB),
+        client.delete("/facts/hr", headers=BOB),
+        client.post("/facts/hr/documents", json={"address": "https://example.org/"}, headers=BOB),
+    ):
+        assert await code(attempt) == (403, "facts.forbidden")
+    stranger = client.patch("/facts/hr", json={"readers": []}, headers={"X-Forwarded-User": "eve"})
+    assert await code(stranger) == (404, "facts.unknown")
+
+
+async def test_what_is_allowed_is_told_with_what_is_not(client: aiohttp.ClientSession) -> None:
+    await made(client)
+    for attempt, allowed in (
+        (client.patch("/facts/hr", json={"readers": ["bob"]}, headers=ANN), "everyone, user:NAME or persona:NAME"),
+        (client.get("/facts/hr/documents?limit=0", headers=ANN), "“limit” must be 1 or more"),
+        (client.get("/facts/hr/documents?limit=5000", headers=ANN), "“limit” must be 1000 or less"),
+        (client.get("/facts/hr/documents?limit=x", headers=ANN), "“limit” must be of the JSON type integer"),
+    ):
+        async with attempt as answer:
+            assert allowed in (await answer.json())["error"]["message"]
+
+
 async def test_broken_bodies_are_refused(client: aiohttp.ClientSession) -> None:
     await made(client)
     kind = {"Content-Type": "application/json"}

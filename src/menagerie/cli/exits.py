@@ -35,8 +35,9 @@ class CommandError(Exception):
         self.lines = lines
 
 
-def wanted_settings(language: Language, **overrides: object) -> Settings:
-    """The settings of the environment, `overrides` before it; log lines go to stderr from here on.
+def wanted_settings(language: Language, *, logs: bool = False, **overrides: object) -> Settings:
+    """The settings of the environment, `overrides` before it; log lines go to stderr from here on: errors alone, unless
+    the command's `logs` are for people, or the environment says which lines are wanted.
 
     Raises `CommandError` with all that is wrong.
     """
@@ -48,5 +49,6 @@ def wanted_settings(language: Language, **overrides: object) -> Settings:
         settings = read_settings(**given)
     except WrongSettingsError as problems:
         raise CommandError(Exit.USAGE, problems.lines(language)) from problems
-    configure_logging(settings)
+    quiet = not logs and "log_level" not in settings.model_fields_set
+    configure_logging(settings.model_copy(update={"log_level": "error"}) if quiet else settings)
     return settings

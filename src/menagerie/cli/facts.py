@@ -202,13 +202,16 @@ def _summary_line(summary: Summary, language: Language) -> str:
 
 
 def _row(record: DocumentRecord, language: Language) -> list[str]:
-    why = f": {failure_of(record).message(language)}" if record.state == "failed" else ""
+    shown = record.name
+    if record.state == "failed":
+        reason = failure_of(record).message(language)
+        shown = text("cli.facts.unreadable", language, name=shown, reason=reason)
     return [
         record.id,
         text(f"cli.facts.state.{record.state}", language),
         number_text(record.passages, language),
         record.language or "–",
-        f"{record.name}{why}",
+        shown,
     ]
 
 

@@ -67,6 +67,8 @@ class Done(msgspec.Struct, frozen=True):
         for record in self.failed[:_MOST_SHOWN]:
             reason = failure_of(record).message(language)
             yield text("cli.facts.failed", language, name=record.name, reason=reason)
+        if any(record.code == ErrorCode.SOURCE_REFUSED for record in self.failed):
+            yield text("cli.facts.refused", language)
         if (more := len(self.failed) - _MOST_SHOWN) > 0:
             yield text("cli.facts.failed_more", language, count=number_text(more, language))
 
@@ -98,7 +100,7 @@ async def add_place(
         outcome = await bases.add_folder(collection.name, path, watched=watched, progress=bar.reading)
         return Done.of(outcome, place)
     if not await asyncio.to_thread(path.is_file):
-        return Done(problems=(("missing", place),))
+        return Done(problems=(("nowhere", place),))
     record = await bases.add_file(collection.name, path)
     return Done(read=1, failed=(record,) if record.state == "failed" else ())
 

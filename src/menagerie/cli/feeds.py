@@ -7,6 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -18,7 +19,6 @@ from menagerie.grounding.feeds.table import Place, Subject
 from menagerie.grounding.feeds.wording import Wording
 from menagerie.grounding.reader import MOST_EACH, Reader
 from menagerie.locales import LANGUAGES, Language, text
-from menagerie.logs import configure_logging
 from menagerie.settings import Settings
 
 LINE_S: Final = 2.0
@@ -37,8 +37,6 @@ class _Asked(msgspec.Struct, frozen=True):
 def run(arguments: Namespace, language: Language) -> int:
     """`list` or `check`."""
     settings = wanted_settings(language)
-    if settings.log_level == "info":  # what it would say there is said here in words
-        configure_logging(settings.model_copy(update={"log_level": "warning"}))
     table = FeedTable(settings)
     if table.problem:
         raise CommandError(Exit.USAGE, [table.problem.message(language)])
@@ -88,7 +86,7 @@ def _addresses(subject: Subject, *, every: bool) -> Iterator[_Asked]:
 
 async def _check(settings: Settings, asked: list[_Asked], language: Language) -> int:
     """Read all feeds, a few at a time, and print what each is; how many cannot be read."""
-    reader = Reader(settings)
+    reader, zone = Reader(settings), ZoneInfo(settings.timezone)
     places = asyncio.Semaphore(MOST_EACH)
 
     async def read(one: _Asked) -> Feed | MenagerieError:
@@ -105,7 +103,7 @@ async def _check(settings: Settings, asked: list[_Asked], language: Language) ->
         for one, task in zip(asked, reading, strict=True):
             found = await task
             failed += isinstance(found, MenagerieError)
-            print(_line(one, found, language), flush=True)
+            print(_line(one, found, zone, language), flush=True)
         progress.cancel()
         return failed
     finally:
@@ -121,7 +119,7 @@ async def _tell(reading: list[asyncio.Task[Feed | MenagerieError]], language: La
         )
 
 
-def _line(asked: _Asked, found: Feed | MenagerieError, language: Language) -> str:
+def _line(asked: _Asked, found: Feed | MenagerieError, zone: ZoneInfo, language: Language) -> str:
     said = {"feed": asked.name, "language": asked.language}
     if isinstance(found, MenagerieError):
         return text(
@@ -130,5 +128,5 @@ def _line(asked: _Asked, found: Feed | MenagerieError, language: Language) -> st
     if not found.entries:
         return text("cli.feeds.empty", language, **said)
     newest = found.entries[0].published
-    shown = date_text(newest) if newest else text("cli.feeds.undated", language)
+    shown = date_text(newest, zone) if newest else text("cli.feeds.undated", language)
     return text("cli.feeds.well", language, **said, count=len(found.entries), newest=shown)

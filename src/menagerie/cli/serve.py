@@ -29,7 +29,7 @@ DEFAULT_ENGINE = "default"
 
 def run(arguments: Namespace, language: Language) -> int:
     """Serve until told to stop."""
-    settings = wanted_settings(language, host=arguments.host, port=arguments.port)
+    settings = wanted_settings(language, logs=True, host=arguments.host, port=arguments.port)
     personas = _checked_personas(settings, language)
     sockets = _listening(settings, language)
     lacks_default, lacking = _lacks_default_model(settings, personas), _lacking_choices(settings)

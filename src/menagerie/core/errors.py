@@ -46,6 +46,7 @@ class ErrorCode(StrEnum):
     DOCUMENT_UNSUPPORTED = "document.unsupported"
     DOCUMENT_UNKNOWN = "document.unknown"
     DOCUMENT_UNREADABLE = "document.unreadable"
+    FACTS_FORBIDDEN = "facts.forbidden"
     FACTS_FULL = "facts.full"
     FACTS_INVALID = "facts.invalid"
     FACTS_NAME_TAKEN = "facts.name_taken"

@@ -62,6 +62,7 @@ STATUS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.DOCUMENT_UNSUPPORTED: 415,
     ErrorCode.DOCUMENT_UNKNOWN: 404,
     ErrorCode.DOCUMENT_UNREADABLE: 422,
+    ErrorCode.FACTS_FORBIDDEN: 403,
     ErrorCode.FACTS_FULL: 409,
     ErrorCode.FACTS_INVALID: 400,
     ErrorCode.FACTS_NAME_TAKEN: 409,
@@ -247,10 +248,20 @@ async def _on_own(request: Request, error: Exception) -> Response:
 
 async def _on_validation(request: Request, error: Exception) -> Response:
     first: Mapping[str, Any] = next(iter(cast("RequestValidationError", error).errors()), {})
-    field = shown(str((first.get("loc") or ("",))[-1]))
-    fault = InvalidRequestError(
-        "field_missing" if first.get("type") == "missing" else "field_wrong", field=field
-    )
+    field, limits = shown(str((first.get("loc") or ("",))[-1])), first.get("ctx") or {}
+    match first.get("type"):
+        case "missing":
+            fault = InvalidRequestError("field_missing", field=field)
+        case "greater_than_equal":
+            fault = InvalidRequestError("field_least", field=field, limit=limits["ge"])
+        case "less_than_equal":
+            fault = InvalidRequestError("field_most", field=field, limit=limits["le"])
+        case "string_too_long":
+            fault = InvalidRequestError("field_longest", field=field, limit=limits["max_length"])
+        case "int_parsing":
+            fault = InvalidRequestError("field_kind", field=field, kind="integer")
+        case _:
+            fault = InvalidRequestError("field_wrong", field=field)
     return refuse(request, fault, _language(request))
 
 

@@ -15,7 +15,6 @@ from menagerie.grounding.facts.service import LONGEST_TITLE, Summary
 from menagerie.locales import Language
 from menagerie.store.facts.documents import DocumentRecord
 from menagerie.web.errors import InvalidRequestError
-from menagerie.web.openai.fields import refuse_field
 
 MOST_FOUND: Final = 50
 LONGEST_QUESTION: Final = 10_000
@@ -57,7 +56,7 @@ def readers_of(words: list[str]) -> tuple[str, ...]:
     """The readers that a request names, each in its one spelling. Raises `request.invalid` for what names none."""
     readers = tuple(dict.fromkeys(map(reader_of, words)))
     if "" in readers:
-        raise refuse_field("readers")
+        raise InvalidRequestError("readers_wrong", field="readers")
     return readers
 
 

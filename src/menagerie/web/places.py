@@ -27,7 +27,7 @@ def places_of(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(one, str) and len(one) <= LONGEST for one in value):
-        raise InvalidRequestError("field_wrong", field="sources")
+        raise _wrong()
     return _checked([one for one in value if isinstance(one, str)])
 
 
@@ -39,5 +39,9 @@ def places_in(value: str | None) -> tuple[str, ...]:
 def _checked(places: list[str]) -> tuple[str, ...]:
     named = tuple(dict.fromkeys(place for one in places if (place := one.strip())))
     if len(named) > MOST_PLACES or any(len(one) > LONGEST for one in named):
-        raise InvalidRequestError("field_wrong", field="sources")
+        raise _wrong()
     return named
+
+
+def _wrong() -> InvalidRequestError:
+    return InvalidRequestError("places_wrong", field="sources", places=MOST_PLACES, limit=LONGEST)

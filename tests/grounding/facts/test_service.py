@@ -267,7 +267,7 @@ async def test_readers_search_and_change_nothing(bases: FactBases) -> None:
     assert await texts(bases, "hr", "moose", BOB) == [MOOSE.strip()]
     (seen,) = await bases.list(BOB)
     assert (seen.may_change, seen.documents) == (False, 1)
-    with pytest.raises(MenagerieError, match=r"facts\.unknown"):
+    with pytest.raises(MenagerieError, match=r"facts\.forbidden"):
         await bases.remove("hr", BOB)
     await bases.change("hr", ANN, readers=())
     with pytest.raises(MenagerieError, match=r"facts\.unknown"):

@@ -107,12 +107,14 @@ class FactBases:
         return await self._collections.create(made)
 
     async def get(self, name: str, asker: Asker, *, change: bool = False) -> Collection:
-        """A collection that they may use, or `change`. Raises `facts.unknown`."""
-        allowed = may_change if change else may_read
+        """A collection that they may use, or `change`. Raises `facts.unknown`, and `facts.forbidden` where they may
+        use it and not change it."""
         with told_as(name):
             found = await self._collections.get(name)
-        if not allowed(asker, found):
+        if not may_read(asker, found):
             raise unknown(name)
+        if change and not may_change(asker, found):
+            raise MenagerieError(ErrorCode.FACTS_FORBIDDEN, name=found.name)
         return found
 
     async def list(self, asker: Asker) -> tuple[Summary, ...]:

@@ -48,6 +48,7 @@ class Sites:
         self._reader = kit.reader
         self._rules = AddressRules.of(kit.settings)
         self._provider = provider
+        self._is_closed = kit.settings.outside == "off" and not kit.settings.fetch_allow
 
     def serves(self, where: str) -> bool:
         """Whether this is a domain of the public Web, or one that `MENAGERIE_FETCH_ALLOW` names, and not denied."""
@@ -63,7 +64,9 @@ class Sites:
         return ()
 
     async def search(self, lookup: Lookup) -> Sequence[Candidate]:
-        """Pages of the sites, in the order of who searched. Raises `search.off`, `search.failed`."""
+        """Pages of the sites, in the order of who searched. Raises `source.off`, `search.off`, `search.failed`."""
+        if self._is_closed:
+            raise MenagerieError(ErrorCode.SOURCE_OFF)
         if self._provider is None:
             raise MenagerieError(ErrorCode.SEARCH_OFF)
         domains = tuple(dict.fromkeys(filter(None, map(domain_of, lookup.where))))[:MOST_DOMAINS]

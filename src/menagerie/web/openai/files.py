@@ -16,6 +16,7 @@ from menagerie.core.identity import User
 from menagerie.grounding.uploads import PURPOSES as OF_DOCUMENTS
 from menagerie.settings import Settings
 from menagerie.store.files import File
+from menagerie.web.errors import InvalidRequestError
 from menagerie.web.file_form import FileForm, receive_form
 from menagerie.web.openai.fields import refuse_field
 
@@ -73,7 +74,8 @@ async def receive(request: Request, batches: Batches, user: User, settings: Sett
         if purpose is None:
             raise refuse_field("purpose", "field_missing")
         if purpose not in OF_BATCHES | OF_DOCUMENTS:
-            raise refuse_field("purpose")
+            purposes = ", ".join(sorted(OF_BATCHES | OF_DOCUMENTS))
+            raise InvalidRequestError("field_choice", field="purpose", known=purposes)
         if not incoming.size:
             raise refuse_field("file")
         await asyncio.to_thread(incoming.keep)
