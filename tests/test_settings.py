@@ -197,6 +197,15 @@ def test_every_setting_is_described(language: Language) -> None:
     assert all(facts.meaning and facts.allowed and facts.default for facts in described(language))
 
 
+@pytest.mark.parametrize(("language", "empty"), [("en", "(empty)"), ("fr", "(vide)")])
+def test_what_may_be_left_empty_is_shown_as_empty_and_what_wants_addresses_says_so(
+    language: Language, empty: str
+) -> None:
+    allowed = {facts.variable: facts.allowed for facts in described(language)}
+    assert f"{empty}, searxng, brave" in allowed["MENAGERIE_SEARCH"]
+    assert "http://" in allowed["MENAGERIE_WIKIS"]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_text_describes_a_setting_that_does_not_exist(language: Language) -> None:
     known = {facts.variable for facts in described(language)} | {"required", "empty"}

@@ -239,6 +239,10 @@ async def test_where_nobody_searches_or_what_is_needed_lacks_it_says_so() -> Non
         async with searching(answering({"results": RESULTS}), **how) as (source, requests):
             assert await code(source, lookup("a", "canada.ca")) == ErrorCode.SEARCH_OFF
             assert requests == []
+    closed = {"outside": "off", "fetch_allow": ()}
+    async with searching(answering({"results": RESULTS}), search="sitemap", **closed) as (source, requests):
+        assert await code(source, lookup("a", "canada.ca")) == ErrorCode.SOURCE_OFF
+        assert requests == []
     async with searching(answering({"results": RESULTS}), search="searxng", fetch="off") as (
         source,
         requests,

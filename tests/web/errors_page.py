@@ -42,8 +42,8 @@ En HTTP, la réponse a le statut indiqué ci-dessous. `/toil`, `/describe`, `/em
 reçoivent `{"error": {"code": "…", "message": "…", "request": "…", "retry_after": 5}}`; un navigateur reçoit une page;
 tous les autres reçoivent du texte, `message [code]`. `request` est le numéro qui figure aussi dans l’en-tête
 `X-Request-Id` et dans le journal. Lorsqu’un nouvel essai peut réussir, `Retry-After` et `retry_after` donnent le nombre
-de secondes à attendre. Sur une connexion WebSocket qui parle `menagerie.events.v1`, l’événement `failed` contient `code`,
-`message` et `retry_after`.
+de secondes à attendre. Sur une connexion WebSocket qui parle `menagerie.events.v1`, l’événement `failed` contient
+`code`, `message` et `retry_after`.
 
 Ce qui est entre accolades est rempli\u00a0: voir la dernière colonne.
 

@@ -201,7 +201,10 @@ async def test_who_may_search_and_not_change_is_told_so(client: aiohttp.ClientSe
 async def test_what_is_allowed_is_told_with_what_is_not(client: aiohttp.ClientSession) -> None:
     await made(client)
     for attempt, allowed in (
-        (client.patch("/facts/hr", json={"readers": ["bob"]}, headers=ANN), "everyone, user:NAME or persona:NAME"),
+        (
+            client.patch("/facts/hr", json={"readers": ["bob"]}, headers=ANN),
+            "everyone, user:NAME or persona:NAME",
+        ),
         (client.get("/facts/hr/documents?limit=0", headers=ANN), "“limit” must be 1 or more"),
         (client.get("/facts/hr/documents?limit=5000", headers=ANN), "“limit” must be 1000 or less"),
         (client.get("/facts/hr/documents?limit=x", headers=ANN), "“limit” must be of the JSON type integer"),

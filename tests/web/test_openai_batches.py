@@ -206,6 +206,15 @@ async def test_a_form_is_taken_only_as_it_should_be_and_leaves_nothing_behind_ot
         assert len(left) == (status == 200)
 
 
+async def test_a_purpose_that_is_none_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    body, headers = _form(("purpose", b"fine-tune", None), ("file", b"{}", "r.jsonl"))
+    async with (
+        served(tmp_path) as (client, _),
+        client.post("/v1/files", data=body, headers=headers) as response,
+    ):
+        assert "assistants, batch, user_data" in (await response.json())["error"]["message"]
+
+
 async def test_a_form_that_breaks_off_or_is_none_is_refused(tmp_path: Path) -> None:
     body, headers = _form(("purpose", b"batch", None), ("file", b"{}", "r.jsonl"))
     async with served(tmp_path) as (client, _):
