@@ -240,7 +240,7 @@ async def test_where_nobody_searches_or_what_is_needed_lacks_it_says_so() -> Non
             assert await code(source, lookup("a", "canada.ca")) == ErrorCode.SEARCH_OFF
             assert requests == []
     closed = {"outside": "off", "fetch_allow": ()}
-    async with searching(answering({"results": RESULTS}), search="sitemap", **closed) as (source, requests):
+    async with searching(answering({"results": RESULTS}), search="off", **closed) as (source, requests):
         assert await code(source, lookup("a", "canada.ca")) == ErrorCode.SOURCE_OFF
         assert requests == []
     async with searching(answering({"results": RESULTS}), search="searxng", fetch="off") as (
