@@ -121,7 +121,7 @@ async def test_a_page_has_parts_under_its_headings() -> None:
 async def test_files_at_an_address_are_read_like_those_that_are_handed_over() -> None:
     found = await document_of(files.pdf(["One.", "Two."]), "pdf", "/a/plan%20A.pdf")
     assert [(part.page, part.text) for part in found.parts] == [(1, "One."), (2, "Two.")]
-    assert (found.title, found.address) == ("plan A.pdf", "http://a.ca/a/plan%20A.pdf")
+    assert (found.title, found.address) == ("plan A", "http://a.ca/a/plan%20A.pdf")
     assert (await document_of(files.word(), "zip")).parts[1].heading == ("Fees", "Camping")
     assert (await document_of(b"# Fees\n\nNone.", "text", "/README.md")).parts[0].heading == ("Fees",)
 
