@@ -27,9 +27,12 @@ def machine(budget_mib: int) -> Machine:
 
 @pytest.fixture(autouse=True)
 def _the_level_of_the_log_is_that_of_the_test() -> Iterator[None]:
-    before = structlog.get_config()
+    before = structlog.get_config() if structlog.is_configured() else None
     yield
-    structlog.configure(**before)
+    if before is None:
+        structlog.reset_defaults()
+    else:
+        structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

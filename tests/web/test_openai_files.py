@@ -103,7 +103,7 @@ async def test_a_file_within_a_request_is_kept_and_is_one_of_its_documents(
         assert status == 200, answer
         (file,) = given.turns.requests[-1].documents
         document = await given.uploads.document(file, User(("ann",)))
-        assert (document.text, document.title) == (TEXT, "canal.txt")
+        assert (document.text, document.title) == (TEXT, "canal")
 
 
 @pytest.mark.parametrize("ask", [chat, response])

@@ -210,8 +210,10 @@ async def all_of(
         async with asyncio.TaskGroup() as group:
             for _ in range(min(2 * AT_ONCE, len(things))):
                 group.create_task(work())
-    except* MenagerieError as failures:
-        raise failures.exceptions[0] from None
+    except ExceptionGroup as failures:
+        raise next(
+            (one for one in failures.exceptions if isinstance(one, MenagerieError)), failures
+        ) from None
     return Outcome(read=done, failed=tuple(failed))
 
 

@@ -89,8 +89,10 @@ async def gather_all(turns: Turns, asked: Completions) -> list[Answer]:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(gather(turns, turn)) for turn in asked.turns]
-    except* TurnFailedError as failures:
-        raise failures.exceptions[0] from None
+    except ExceptionGroup as failures:
+        raise next(
+            (one for one in failures.exceptions if isinstance(one, TurnFailedError)), failures
+        ) from None
     return [task.result() for task in tasks]
 
 
