@@ -377,7 +377,7 @@ def test_the_child_dies_with_us_even_when_we_are_killed(stage: str, hangs: bool,
         if hangs:
             os.kill(pid, signal.SIGSTOP)
         parent.kill()
-        ended = gone_within(pid, 2)
+        ended = gone_within(pid, 10)
         if not ended:
             os.kill(pid, signal.SIGKILL)
         assert ended
