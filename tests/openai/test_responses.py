@@ -123,7 +123,10 @@ def test_a_streamed_response_is_told_in_order_and_adds_up(client: openai.OpenAI)
         events[-1].type,
     ]
     said = "".join(event.delta for event in events if event.type == "response.output_text.delta")
-    assert events[-1].type in {"response.incomplete", "response.completed"}  # as the model has drawn its words
+    assert events[-1].type in {
+        "response.incomplete",
+        "response.completed",
+    }  # as the model has drawn its words
     assert events[-1].response.output_text == said
 
 

@@ -87,6 +87,7 @@ class Material:
             documents=tuple(dict.fromkeys(request.documents)),
             places=request.sources,
             offered=offered,
+            is_strict=persona.strict,
             is_judged=persona.strict and bool(persona.rag_helper),
             held=turn.stuffing.passages,
         )
