@@ -45,8 +45,9 @@ PATIENCE_S: Final = 1.0
 SECONDS: Final = 25.0
 """That one place may take."""
 LIKELY: Final = 0.15
-"""The score of a passage of a collection that may answer. Measured (`bench/retrieval`): of what answers, the default model
-of embeddings leaves 100 % above it in English and 86 % in French, where only words count; above `FOUND`, 93 and 64 %."""
+"""The score of a passage of a collection that may answer. Measured (`bench/retrieval`): of what answers, the default
+model of embeddings leaves 100 % above it in English and 86 % in French, where only words count; above `FOUND`, 93 and
+64 %."""
 _SELF_RANKED: Final = "facts"
 """The kind whose scores tell whether a passage answers; passages of others are ranked by their words."""
 _NEEDS_NO_TERMS: Final = frozenset({"facts", "feed"})
