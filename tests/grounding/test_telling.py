@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from menagerie.grounding.telling import LONGEST_TITLE, shown_address, shown_title
+from menagerie.grounding.telling import LONGEST_TITLE, heading_below, shown_address, shown_title
 
 EVIL = "Leave](http://a.test/) ![](https://evil.example/p.png?u=1) [x\n\n<img src=y> <END>"
 
@@ -28,3 +28,10 @@ def test_every_title_is_short_and_printable(title: str) -> None:
 def test_an_address_ends_nothing_that_it_stands_in() -> None:
     assert shown_address("https://a.test/x)y z<b>") == "https://a.test/x%29y%20z%3Cb%3E"
     assert shown_address("https://a.test/?q=%20a&b=c#d") == "https://a.test/?q=%20a&b=c#d"
+
+
+def test_a_heading_that_is_the_title_is_not_said_twice() -> None:
+    assert heading_below("Leave", "Leave") == ""
+    assert heading_below("Leave", "Leave › How to ask") == "How to ask"
+    assert heading_below("Leave", "Leaves › How") == "Leaves › How"
+    assert heading_below("", "How") == "How"

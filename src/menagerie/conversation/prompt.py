@@ -20,6 +20,7 @@ from menagerie.core.messages import Message, Role
 from menagerie.grounding.document import Passage
 from menagerie.grounding.given import Given
 from menagerie.grounding.grounder import Grounded
+from menagerie.grounding.telling import heading_below
 from menagerie.locales import LANGUAGES, Language, catalogue, text
 
 _STALE: Final = timedelta(hours=1)
@@ -192,7 +193,9 @@ def _numbered(number: int, passage: Passage, language: Language) -> str:
     page = text("prompt.page", language, page=passage.page) if passage.page else ""
     quoted = parse_language(passage.language)
     foreign = text("prompt.foreign", language) if quoted and quoted != language else ""
-    about = ", ".join(part for part in (passage.title, passage.heading, page, foreign) if part)
+    about = ", ".join(
+        part for part in (passage.title, heading_below(passage.title, passage.heading), page, foreign) if part
+    )
     where = f"{about} ({passage.address})" if about and passage.address else about or passage.address
     where = _NUMBERED.sub("\u2060", " ".join(where.split()))
     return f"[{number}] {where}\n{_NUMBERED.sub(chr(0x2060), passage.text)}"

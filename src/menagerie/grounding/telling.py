@@ -6,6 +6,8 @@ import re
 from typing import Final
 from urllib.parse import quote
 
+from menagerie.grounding.chunking import JOINER
+
 LONGEST_TITLE: Final = 160
 _MARKS: Final = re.compile(r"[\\`*_\[\](){}<>!|#~]")
 
@@ -16,6 +18,13 @@ def shown_title(title: str) -> str:
     if len(line) > LONGEST_TITLE:
         line = line[:LONGEST_TITLE] + "…"
     return _MARKS.sub(lambda mark: f"\\{mark[0]}", line)
+
+
+def heading_below(title: str, heading: str) -> str:
+    """The headings of a passage without the first, where that is the title that stands beside them."""
+    if heading == title:
+        return ""
+    return heading.removeprefix(f"{title}{JOINER}") if title else heading
 
 
 def shown_address(address: str) -> str:

@@ -12,7 +12,7 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import AnyEvent, Done, Failed, Notice, Token
 from menagerie.core.provenance import Provenance, SourceFacts
 from menagerie.grounding.given import Given, GivenKind
-from menagerie.grounding.telling import shown_address, shown_title
+from menagerie.grounding.telling import heading_below, shown_address, shown_title
 
 EVENTS: Final = "menagerie.events.v1"
 """The subprotocol whose frames are JSON events."""
@@ -158,7 +158,7 @@ def cited_sources(provenance: Provenance) -> str:
 
 def _source_line(source: SourceFacts) -> str:
     page = f"p. {source.page}" if source.page else ""
-    heading = "" if source.heading == source.title else source.heading
+    heading = heading_below(source.title, source.heading)
     about = ", ".join(shown_title(part) for part in (source.title, heading, page) if part)
     address = shown_address(source.address)
     return f"[{source.number}] " + " ".join(part for part in (about, address) if part)
