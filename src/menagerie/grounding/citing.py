@@ -9,7 +9,7 @@ back but an open bracket, the beginning of a tag, and the blank after a sentence
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -226,8 +226,3 @@ class Citing:
             self._fence = (opens[1] or opens[2]) if opens else ""
         elif line.startswith(self._fence) and not line.strip().strip(self._fence[0]):
             self._fence = ""
-
-
-def marked_unsupported(cited: Sequence[Cited]) -> Iterator[int]:
-    """The numbers of the passages that were cited for what they do not say."""
-    yield from dict.fromkeys(one.number for one in cited if one.verdict == "unsupported")

@@ -30,7 +30,7 @@ async def file_lock(path: Path, waiting: Callable[[], None]) -> AsyncGenerator[N
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        while not _locked(descriptor):
+        while not locked(descriptor):
             waiting()
             await asyncio.sleep(POLL_SECONDS)
         yield
@@ -38,7 +38,8 @@ async def file_lock(path: Path, waiting: Callable[[], None]) -> AsyncGenerator[N
         os.close(descriptor)
 
 
-def _locked(descriptor: int) -> bool:
+def locked(descriptor: int) -> bool:
+    """Whether the open file is locked by us now, at once. Also where the file system has no locks."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)

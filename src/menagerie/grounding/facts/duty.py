@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,11 +13,7 @@ import structlog
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.identity import User
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from menagerie.models.lock import locked
 
 if TYPE_CHECKING:
     from menagerie.grounding.facts.index import Facts
@@ -35,7 +29,6 @@ AGAIN_S: Final = 60.0
 """Seconds before another try where the model is not there, or does not answer."""
 MACHINE: Final = User(names=("facts:",))
 """Whose share of the engine this takes: nobody's who asks. No person has such a name with us."""
-_HELD: Final = frozenset({errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK})
 _NO_MODEL: Final = frozenset({ErrorCode.EMBEDDINGS_OFF, ErrorCode.MODEL_MISSING})
 
 
@@ -67,11 +60,12 @@ class Duty:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[bool]:
-        """Whether the duty is ours inside the block. The system ends it with the process, however that ends."""
+        """Whether the duty is ours inside the block. The system ends it with the process, however that ends.
+        Where the file system has no locks it is everybody's: two that embed the same do no harm."""
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            yield _locked(descriptor)
+            yield locked(descriptor)
         finally:
             os.close(descriptor)
 
@@ -93,15 +87,3 @@ class Duty:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOKS_S):
                     await self._news.wait()
-
-
-def _locked(descriptor: int) -> bool:
-    """Also where the file system has no locks: two that embed the same do no harm."""
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as failure:
-        return failure.errno not in _HELD
-    return True
