@@ -26,6 +26,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 MADE_FROM = VENV / "made-from"
 TOOLS = ROOT / ".tools"
+PAGES = ROOT / "ui" / "build.py"
+PAGES_BUILT = ROOT / "src" / "menagerie" / "web" / "built" / "made-from"
 UV_LOCK = ROOT / "requirements-uv.lock"
 LOCKS = {"run": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock"}
 
@@ -219,7 +221,8 @@ def made(kind: str, made_from: str) -> list[str]:
 def make(kind: str, made_from: str) -> None:
     """Make the environment, unless another process did so while we waited. Raises `SetupError`."""
     already = MADE_FROM.read_text(encoding="utf-8").splitlines() if MADE_FROM.exists() else []
-    if _works() and already in (made(kind, made_from), made("dev", made_from)):
+    stands = _works() and PAGES_BUILT.exists()
+    if stands and already in (made(kind, made_from), made("dev", made_from)):
         return
     if already and already[0] == "dev":
         kind = "dev"
@@ -241,6 +244,9 @@ def make(kind: str, made_from: str) -> None:
     here = ("--python", str(PYTHON))
     # sync, not install: a library that nothing asks for any more can still change what others do.
     run("install_failed", "pip", "sync", *here, "--require-hashes", str(LOCKS[kind]))
+    say("building_pages")
+    if subprocess.run([PYTHON, "-I", PAGES], cwd=ROOT, check=False).returncode:
+        raise SetupError("pages_failed")
     ours = ("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     run("build_failed", "pip", "install", *here, "--quiet", *ours)
     MADE_FROM.write_text("\n".join(made(kind, made_from)) + "\n", encoding="utf-8")

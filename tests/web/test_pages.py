@@ -24,6 +24,15 @@ HTML = {"Accept": "text/html"}
 PATHS = ("/en/chat", "/fr/chat", "/en/chat/otter", "/fr/chat/otter", "/fr/about")
 
 
+UI = Path(__file__).parents[2] / "ui"
+
+
+def scripts() -> list[Path]:
+    """What the scripts of the pages are built from."""
+    folders = (UI / name for name in ("client", "parts", "pages"))
+    return [file for folder in folders for file in folder.rglob("*.[jt]s")]
+
+
 def on_stage(folder: Path) -> Parts:
     """Parts with the pages among their routes."""
     given = parts(folder)
@@ -102,7 +111,7 @@ async def test_pages_answer_head(tmp_path: Path) -> None:
 
 
 async def test_static_files_are_kept_for_ever_under_the_name_of_their_content(tmp_path: Path) -> None:
-    address = assets().url("style/base.css")
+    address = assets().entry("chat").styles[0]
     async with serving(on_stage(tmp_path)) as client:
         async with client.get(address) as first:
             assert first.status == 200
@@ -112,7 +121,7 @@ async def test_static_files_are_kept_for_ever_under_the_name_of_their_content(tm
             tag = first.headers["ETag"]
         async with client.get(address, headers={"If-None-Match": tag}) as again:
             assert again.status == 304
-        async with client.get("/static/0123/style/base.css") as old:
+        async with client.get(f"/static/0123/{address.rsplit('/', 1)[1]}") as old:
             assert old.headers["Cache-Control"] == "public, no-cache"
 
 
@@ -125,7 +134,7 @@ async def test_every_file_that_a_page_or_a_module_names_is_there(tmp_path: Path)
         for address in sorted(named):
             async with client.get(address) as response:
                 assert response.status == 200
-                for module in re.findall(r'from "\./([^"]+)"', await response.text()):
+                for module in re.findall(r'from\s*"\./([^"]+)"', await response.text()):
                     assert f"{address.rsplit('/', 1)[0]}/{module}" in named, f"{module} is not preloaded"
 
 
@@ -221,12 +230,13 @@ async def test_the_form_lists_what_the_answer_rests_on(tmp_path: Path) -> None:
 
 
 def test_no_text_of_the_pages_is_unused() -> None:
-    folder = resources.files("menagerie.web")
-    sources = "".join(
-        Path(str(file)).read_text(encoding="utf-8")
-        for kind in ("templates", "static/js")
-        for file in folder.joinpath(kind).iterdir()
-    ) + Path(str(folder.joinpath("routes/pages.py"))).read_text(encoding="utf-8")
+    web = resources.files("menagerie.web")
+    files = [
+        *Path(str(web.joinpath("templates"))).iterdir(),
+        *scripts(),
+        Path(str(web.joinpath("routes/pages.py"))),
+    ]
+    sources = "".join(file.read_text(encoding="utf-8") for file in files)
     built = ("page.language.", "page.docs.where.", "page.live.about.", "page.live.queued", "page.stats.")
 
     for language in LANGUAGES:

@@ -19,6 +19,7 @@ from menagerie.web.stats_words import failure_text, share_text, span_text
 from tests.engines.overviews import Clock, SeenEngines, an_overview, lively_figures
 from tests.web.serving import Parts, parts, serving
 
+UI = Path(__file__).parents[2] / "ui"
 NOON = 1_700_049_600.0
 JSON = {"Accept": "application/json"}
 
@@ -229,10 +230,9 @@ def test_no_text_of_this_page_is_unused() -> None:
         "templates/stats.html",
         "templates/stats_live.html",
     )
-    sources = "".join(
-        Path(str(folder.joinpath(name))).read_text(encoding="utf-8")
-        for name in (*names, "static/js/stats.js")
-    )
+    sources = "".join(Path(str(folder.joinpath(name))).read_text(encoding="utf-8") for name in names) + (
+        UI / "pages/stats/stats.js"
+    ).read_text(encoding="utf-8")
     sources = sources.replace("'", '"')
     built = ("tile.", "memory.", "state.", "kind.", "failure.", "span.")
     quantiles = {

@@ -1,23 +1,37 @@
-"""The static files of the pages: read once, served from memory under an address that names their content."""
+"""The files of the pages, built and static: read once, served from memory under an address that names their content."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 FOREVER: Final = "public, max-age=31536000, immutable"
 CHECK_FIRST: Final = "public, no-cache"
-MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MEDIA_TYPES: Final = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".md": "text/markdown",
+}
+MANIFEST: Final = "manifest.json"
+"""What the build says of each page: its script, and the styles and modules that go with it."""
+
+BASE: Final = "style/base.css"
+"""The style that all pages share."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +44,26 @@ class Asset:
     etag: str
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What a page loads: the addresses of its styles, of its script, and of the modules that this will ask for."""
+
+    styles: tuple[str, ...]
+    script: str
+    modules: tuple[str, ...]
+
+
 class Assets:
-    """All files below `folder`. Only what is there at the start can be asked for, so no path leads outside.
+    """All files below `folders`. Only what is there at the start can be asked for, so no path leads outside.
 
     An address is `/static/<version>/<name>`: modules import one another by relative addresses, and all of them
     change together when any of them does.
     """
 
-    def __init__(self, folder: Traversable) -> None:
-        self._assets = {name: _read(entry) for name, entry in _files(folder)}
+    def __init__(self, *folders: Traversable) -> None:
+        self._assets = {name: _read(entry) for folder in folders for name, entry in _files(folder)}
+        manifest = self._assets.pop(MANIFEST, None)
+        self._manifest: Mapping[str, Any] = msgspec.json.decode(manifest.content) if manifest else {}
         digest = hashlib.sha256()
         for name, asset in sorted(self._assets.items()):
             digest.update(f"{name}\0{asset.etag}\0".encode())
@@ -49,6 +74,17 @@ class Assets:
         if name not in self._assets:
             raise KeyError(name)
         return f"/static/{self.version}/{name}"
+
+    def entry(self, page: str) -> Entry:
+        """What the page `page` of `ui/pages` loads; `KeyError` where it was not built: a defect of ours."""
+        name = f"pages/{page}/main.ts"
+        chunks = list(dict.fromkeys(_reached(self._manifest, name)))
+        styles = [style for chunk in chunks for style in self._manifest[chunk].get("css", ())]
+        return Entry(
+            styles=tuple(map(self.url, dict.fromkeys([self._manifest[BASE]["file"], *styles]))),
+            script=self.url(self._manifest[name]["file"]),
+            modules=tuple(self.url(self._manifest[chunk]["file"]) for chunk in chunks if chunk != name),
+        )
 
     def respond(self, request: Request, version: str, name: str) -> Response | None:
         """The file, or 304 where the client has it, or None where there is no such file.
@@ -74,11 +110,22 @@ class Assets:
 @cache
 def assets() -> Assets:
     """The files that come with the service."""
-    return Assets(resources.files("menagerie.web").joinpath("static"))
+    web = resources.files("menagerie.web")
+    return Assets(web.joinpath("static"), web.joinpath("built"))
+
+
+def _reached(manifest: Mapping[str, Any], name: str, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+    """A chunk and all that it imports at once, what is imported first."""
+    for imported in manifest[name].get("imports", ()):
+        if imported not in seen:
+            yield from _reached(manifest, imported, seen | {name})
+    yield name
 
 
 def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
     for entry in folder.iterdir():
+        if entry.name == "made-from":
+            continue
         if entry.is_dir():
             yield from _files(entry, f"{prefix}{entry.name}/")
         else:

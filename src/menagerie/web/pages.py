@@ -84,6 +84,7 @@ def _shared(request: Request, language: Language) -> dict[str, object]:
         "other_url": _toggle(request, language),
         "path": request.url.path,
         "asset": assets().url,
+        "entry": assets().entry,
         "version": __version__,
         "page_texts": page_texts,
     }

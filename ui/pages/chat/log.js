@@ -6,7 +6,7 @@ import { showSources } from "./sources.js";
 
 /**
  * @import { Answer, Question } from "./memory.js"
- * @import { Translate } from "./texts.js"
+ * @import { Translate } from "../../client/texts.ts"
  */
 
 const AT_THE_END = 120;
@@ -15,7 +15,7 @@ export class Log {
   /**
    * @param {HTMLElement} place the element with `role="log"`
    * @param {Translate} t
-   * @param {ReturnType<typeof import("./texts.js").formats>} format
+   * @param {ReturnType<typeof import("../../client/texts.ts").formats>} format
    */
   constructor(place, t, format) {
     this.place = place;

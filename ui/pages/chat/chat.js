@@ -4,8 +4,8 @@ import { Announcer } from "./announcer.js";
 import { Conversation } from "./conversation.js";
 import { Log } from "./log.js";
 import { Memory } from "./memory.js";
-import { PersonaSocket } from "./socket.js";
-import { formats, translator } from "./texts.js";
+import { PersonaSocket } from "../../client/socket.js";
+import { formats, translator } from "../../client/texts.ts";
 
 /**
  * @template {HTMLElement} E

@@ -6,8 +6,8 @@ import { blank } from "./memory.js";
  * @import { Announcer } from "./announcer.js"
  * @import { AnswerView, Log } from "./log.js"
  * @import { Memory, Question, State, Transcript } from "./memory.js"
- * @import { PersonaSocket, ServerEvent } from "./socket.js"
- * @import { Translate } from "./texts.js"
+ * @import { PersonaSocket, ServerEvent } from "../../client/socket.js"
+ * @import { Translate } from "../../client/texts.ts"
  */
 
 /**

@@ -1,11 +1,11 @@
 /** The account of an answer, as rows of a description list. */
 
-/** @import { Translate } from "./texts.js" */
+/** @import { Translate } from "../../client/texts.ts" */
 
 /**
  * @param {Record<string, any>} account the provenance of a `done` event
  * @param {Translate} t
- * @param {ReturnType<typeof import("./texts.js").formats>} format
+ * @param {ReturnType<typeof import("../../client/texts.ts").formats>} format
  * @returns {[string, string][]} name and value of each fact that there is
  */
 export function facts(account, t, format) {

@@ -1,6 +1,6 @@
 /** The list of what an answer rests on: each source with its number, where it stands, and its passage. */
 
-/** @import { Translate } from "./texts.js" */
+/** @import { Translate } from "../../client/texts.ts" */
 
 const GIVEN = new Set(["context", "content", "text"]);
 const JOINER = " › ";
@@ -10,7 +10,7 @@ const JOINER = " › ";
  * @param {HTMLElement} place the part of an answer that is for its sources
  * @param {Record<string, any>[]} sources as in `source` events, or in the provenance of a `done` event
  * @param {Translate} t
- * @param {ReturnType<typeof import("./texts.js").formats>} format
+ * @param {ReturnType<typeof import("../../client/texts.ts").formats>} format
  */
 export function showSources(place, sources, t, format) {
   const list = /** @type {HTMLElement} */ (place.querySelector("ul"));
@@ -27,7 +27,7 @@ export function showSources(place, sources, t, format) {
 /**
  * @param {Record<string, any>} source
  * @param {Translate} t
- * @param {ReturnType<typeof import("./texts.js").formats>} format
+ * @param {ReturnType<typeof import("../../client/texts.ts").formats>} format
  */
 function sourceItem(source, t, format) {
   const item = document.createElement("li");

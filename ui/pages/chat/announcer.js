@@ -4,7 +4,7 @@ const AGAIN_AFTER = 7000;
 const TEXT_AFTER = 1000;
 const FORGET_AFTER = 15000;
 
-/** @import { Translate } from "./texts.js" */
+/** @import { Translate } from "../../client/texts.ts" */
 
 export class Announcer {
   /**

@@ -1,0 +1,2 @@
+import "./directory.css";
+import "./directory.js";

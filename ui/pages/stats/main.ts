@@ -1,0 +1,3 @@
+import "./stats.css";
+import "./plots.css";
+import "./stats.js";
