@@ -98,6 +98,7 @@ def _environment(given: Mapping[str, str]) -> dict[str, str]:
     node = Path(_program("node")[0]).parent
     environment = {**given, "PATH": os.pathsep.join([str(node), given.get("PATH", os.defpath)])}
     environment.setdefault("NODE_USE_SYSTEM_CA", "1")
+    environment.setdefault("npm_config_update_notifier", "false")
     home = Path(given.get("npm_config_cache") or Path(given.get("HOME") or "/nonexistent") / ".npm")
     while not home.exists() and home != home.parent:
         home = home.parent
