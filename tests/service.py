@@ -1,4 +1,5 @@
-"""The whole service as a process of its own, on the tiny model, as an administrator would start it."""
+"""The whole service as a process of its own, as an administrator would start it: on a small model, or on engines
+elsewhere."""
 
 from __future__ import annotations
 
@@ -58,14 +59,15 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_service(data: Path, model: Path, **settings: str) -> Iterator[Service]:
-    """Start the service, at a free port if none is set, and wait until it is ready; stop it in the end."""
+def running_service(data: Path, model: Path | None, **settings: str) -> Iterator[Service]:
+    """Start the service, at a free port if none is set, and wait until it is ready; stop it in the end. Without a
+    `model`, its engines are at addresses that the settings name."""
     port = int(settings.get("MENAGERIE_PORT", 0)) or free_port()
     data.mkdir(parents=True, exist_ok=True)
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "HOME": str(data),
-        "LLM_MODEL_FILE": str(model),
+        **({"LLM_MODEL_FILE": str(model)} if model else {}),
         "MENAGERIE_DATA": str(data),
         "MENAGERIE_PORT": str(port),
         "MENAGERIE_OUTSIDE": "off",

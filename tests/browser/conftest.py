@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -14,6 +15,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
 
 from tests.browser.stage import Stage, stage
+from tests.browser.theatre import Theatre
+from tests.browser.theatre import theatre as real_theatre
 
 CHROMIUM: Final = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS: Final = (
@@ -63,6 +66,39 @@ def theatre(tmp_path: Path) -> Iterator[Stage]:
 def open_page(chromium: Browser, theatre: Stage) -> Iterator[OpenPage]:
     """`watched_pages` of the stage."""
     with watched_pages(chromium, theatre.origin) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="package")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """The whole application, once for all tests."""
+    with real_theatre(tmp_path_factory.mktemp("theatre")) as built:
+        yield built
+
+
+@pytest.fixture
+def house(company: Theatre) -> Iterator[Theatre]:
+    """The whole application, running, its engine as if nothing had been asked. Tests may leave it killed."""
+    company.start()
+    company.engine.forget()
+    yield company
+    company.engine.let_go()
+
+
+@pytest.fixture
+def open_house(chromium: Browser, house: Theatre) -> Iterator[OpenPage]:
+    """`watched_pages` of the whole application, for somebody whose name it does not know."""
+    with watched_pages(chromium, house.origin) as opened:
+        yield opened
+
+
+@pytest.fixture
+def open_house_signed_in(
+    chromium: Browser, house: Theatre, request: pytest.FixtureRequest
+) -> Iterator[OpenPage]:
+    """`watched_pages` of the whole application, for a person whom no other test knows."""
+    person = f"{zlib.crc32(request.node.nodeid.encode()):x}@example.gc.ca"
+    with watched_pages(chromium, house.door(person).origin) as opened:
         yield opened
 
 
