@@ -71,7 +71,17 @@ def _of_so_many_tokens(count: int) -> str:
 
 SLOW: Final = _of_so_many_tokens(SLOW_TOKENS)
 
+COUNTED: Final = "\n\n".join(
+    " ".join(f"w{number:03d}" for number in range(first, first + 20)) for first in range(1, 601, 20)
+)
+"""Six hundred numbered words: a gap or a repeat shows, and no sign of it means anything in Markdown."""
+CITING: Final = (
+    "Every beaver has twenty days of leave in a year [1]. Five of them go over to the next one [1]."
+)
+
 ANSWERS: Final = {
+    "count": COUNTED,
+    "leave": CITING,
     "table": TABLE,
     "code": CODE,
     "maths": MATHS,

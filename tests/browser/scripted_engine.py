@@ -11,7 +11,7 @@ import contextlib
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -49,6 +49,8 @@ class ScriptedEngine:
         self.requests: list[dict[str, Any]] = []
         self.left = 0
         """Clients that went away in the middle of an answer."""
+        self.finished = 0
+        """Answers that were sent to their end."""
         self._held: list[Held] = []
         self._loop = asyncio.new_event_loop()
         self._changed = threading.Condition()
@@ -79,6 +81,7 @@ class ScriptedEngine:
             self.prompts.clear()
             self.requests.clear()
             self.left = 0
+            self.finished = 0
         self.pace_s, self.slow_pace_s = 0.0, 0.02
 
     def wait_asked(self, times: int) -> None:
@@ -88,6 +91,10 @@ class ScriptedEngine:
     def wait_held(self, answers: int = 1) -> None:
         """Until so many answers wait in their middle."""
         self._wait(lambda: len(self._held) >= answers, f"{answers} answers held")
+
+    def wait_finished(self, times: int = 1, within_s: float = WAITS_S) -> None:
+        """Until so many answers were sent to their end."""
+        self._wait(lambda: self.finished >= times, f"finished {times} times", within_s)
 
     def wait_left(self, times: int = 1) -> None:
         """Until so many clients have gone away in the middle."""
@@ -100,9 +107,9 @@ class ScriptedEngine:
         for one in held:
             self._loop.call_soon_threadsafe(one.go.set)
 
-    def _wait(self, condition: Any, what: str) -> None:
+    def _wait(self, condition: Callable[[], bool], what: str, within_s: float = WAITS_S) -> None:
         with self._changed:
-            assert self._changed.wait_for(condition, WAITS_S), f"the engine was not {what}: {self.prompts}"
+            assert self._changed.wait_for(condition, within_s), f"the engine was not {what}: {self.prompts}"
 
     # What the service hears
 
@@ -176,6 +183,9 @@ class ScriptedEngine:
         usage = {"prompt_tokens": 100, "completion_tokens": number, "total_tokens": 100 + number}
         await response.write(_event({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}))
         await response.write(_event({"choices": [], "usage": usage}) + b"data: [DONE]\n\n")
+        with self._changed:
+            self.finished += 1
+            self._changed.notify_all()
 
     async def _hold(self, prompt: str, sent: str) -> None:
         held = Held(prompt, sent)

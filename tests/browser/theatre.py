@@ -50,11 +50,18 @@ PERSONAS: Final[dict[str, dict[str, Any]]] = {
     "lynx": {"title": "Lynx", "description": "Hidden.", "hidden": True},
 }
 
+DEFAULT: Final = {
+    "MENAGERIE_ENGINES__DEFAULT__MODEL": "Scripted 1B",
+    "MENAGERIE_ENGINES__DEFAULT__SLOTS": "16",
+}
+
 
 class Theatre:
     """One service at one address. It can be killed, stopped and started there, and people come in by doors."""
 
-    def __init__(self, folder: Path, engine: ScriptedEngine, settings: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, engine: ScriptedEngine, settings: dict[str, str], model: Path | None = None
+    ) -> None:
         files = folder / "personas"
         files.mkdir(parents=True)
         (files / "10-theatre.json").write_text(json.dumps(PERSONAS), encoding="utf-8")
@@ -66,12 +73,11 @@ class Theatre:
         self._doors: dict[str, Door] = {}
         self._open = ExitStack()
         self._running = ExitStack()
+        self._model = model
         self._settings = {
             "MENAGERIE_PORT": str(self.port),
             "MENAGERIE_PERSONALITIES": str(files),
-            "MENAGERIE_ENGINES__DEFAULT__URL": engine.url,
-            "MENAGERIE_ENGINES__DEFAULT__MODEL": "Scripted 1B",
-            "MENAGERIE_ENGINES__DEFAULT__SLOTS": "16",
+            **({} if model else DEFAULT | {"MENAGERIE_ENGINES__DEFAULT__URL": engine.url}),
             "MENAGERIE_ENGINES__NARROW__URL": f"{engine.url}/narrow",
             "MENAGERIE_ENGINES__NARROW__SLOTS": "1",
             "MENAGERIE_ANSWER_TOKENS": "4000",
@@ -86,7 +92,9 @@ class Theatre:
         """Start the service where it was, with what it had stored; a no-op where it runs."""
         if self.service is None or self.service.process.poll() is not None:
             self._running.close()
-            self.service = self._running.enter_context(running_service(self.data, None, **self._settings))
+            self.service = self._running.enter_context(
+                running_service(self.data, self._model, **self._settings)
+            )
 
     def stop(self) -> None:
         """Stop it as an administrator does: turns that run may end first."""
@@ -134,10 +142,10 @@ class Theatre:
 
 
 @contextmanager
-def theatre(folder: Path, **settings: str) -> Iterator[Theatre]:
-    """A theatre that plays, closed in the end."""
+def theatre(folder: Path, model: Path | None = None, **settings: str) -> Iterator[Theatre]:
+    """A theatre that plays, closed in the end. With a `model`, that one answers instead of the script."""
     with scripted_engine() as engine:
-        built = Theatre(folder, engine, settings)
+        built = Theatre(folder, engine, settings, model)
         try:
             built.start()
             yield built

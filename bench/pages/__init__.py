@@ -1,0 +1,1 @@
+"""What the pages weigh and how fast they are, in Chromium, before the whole service."""
