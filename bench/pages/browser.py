@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
-
-from bench.figure import Figure
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.theatre import Theatre, theatre
+
+from bench.figure import Figure
 
 CHAT = "/en/chat/beaver"
 

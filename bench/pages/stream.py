@@ -8,12 +8,12 @@ from itertools import pairwise
 from typing import Any, Final
 
 from playwright.sync_api import Browser, expect
-
-from bench.figure import Figure
-from bench.pages.browser import CHAT, at_most, percentile, stage
 from tests.browser.answers import SLOW_TOKENS
 from tests.browser.conftest import ask
 from tests.browser.theatre import Theatre
+
+from bench.figure import Figure
+from bench.pages.browser import CHAT, at_most, percentile, stage
 
 _PACE_S: Final = 0.02
 _CATEGORIES: Final = ["devtools.timeline", "disabled-by-default-devtools.timeline"]
@@ -56,7 +56,9 @@ def _trace(browser: Browser, house: Theatre) -> list[dict[str, Any]]:
 
 
 def _figures(events: list[dict[str, Any]]) -> list[Figure]:
-    frames = sorted((one for one in events if one["name"] == "WebSocketReceive"), key=lambda one: float(one["ts"]))
+    frames = sorted(
+        (one for one in events if one["name"] == "WebSocketReceive"), key=lambda one: float(one["ts"])
+    )
     if len(frames) < 10:
         raise RuntimeError(f"only {len(frames)} frames in the trace")
     thread = (frames[0]["pid"], frames[0]["tid"])

@@ -6,10 +6,10 @@ import asyncio
 import gzip
 
 from playwright.sync_api import Response
+from tests.browser.conftest import ask
 
 from bench.figure import Figure
 from bench.pages.browser import CHAT, at_most, stage
-from tests.browser.conftest import ask
 
 _KIB = 1000
 """Kilobytes as browsers show them."""
@@ -30,7 +30,9 @@ def _weight() -> list[Figure]:
         page.on("response", lambda response: loaded.append(response))  # noqa: PLW0108
         page.on(
             "request",
-            lambda asked: None if asked.url.startswith((house.origin, "data:")) else elsewhere.append(asked.url),
+            lambda asked: (
+                None if asked.url.startswith((house.origin, "data:")) else elsewhere.append(asked.url)
+            ),
         )
         page.goto(CHAT, wait_until="networkidle")
         before = {kind: _sizes(loaded, kind) for kind in ("script", "stylesheet", "font", "document")}
@@ -62,4 +64,3 @@ def _sizes(responses: list[Response], kind: str) -> dict[str, int]:
         url: len(body) if kind == "font" else len(gzip.compress(body, 6, mtime=0))
         for url, body in bodies.items()
     }
-
