@@ -23,6 +23,7 @@ from menagerie.batches.job import BatchCaller
 from menagerie.batches.requests import Reply
 from menagerie.batches.service import Batches
 from menagerie.batches.turns import slots_of
+from menagerie.conversation.live import LiveTurns
 from menagerie.conversation.turn import Turns
 from menagerie.core.errors import MenagerieError
 from menagerie.embeddings.service import Embeddings
@@ -149,6 +150,8 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
         stack.push_async_callback(stuffings.close)
         turns = Turns(settings, resolver, engines, store, grounder, stuffings)
         stack.push_async_callback(turns.close)
+        live = LiveTurns(turns, store, settings.away_s)
+        stack.push_async_callback(live.close)
 
         async def answer(caller: BatchCaller, endpoint: str, body: dict[str, Any]) -> Reply:
             return await answer_row(services, caller, endpoint, body)
@@ -165,6 +168,7 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
             store,
             engines,
             turns,
+            live,
             resolver,
             embeddings,
             figures,
@@ -253,6 +257,7 @@ class _DrainingServer(uvicorn.Server):
         while not draining.done() and not self.force_exit:
             await asyncio.wait({draining}, timeout=_LOOKS_AGAIN)
         await _cancel(draining)
+        await self._services.live.close()
         await super().shutdown(sockets)
         await asyncio.gather(*map(_cancel, self.server_state.tasks))
 

@@ -194,6 +194,8 @@ class Settings(BaseSettings):
     connections_per_address: int = Field(default=1024, ge=1)
     idle_timeout: Seconds = 1800.0
     send_timeout: Seconds = 30.0
+    away_s: float = Field(default=120.0, ge=0, allow_inf_nan=False)
+    """Seconds that a turn which can be resumed goes on without anybody following it."""
     shutdown_grace: float = Field(default=20.0, ge=0, allow_inf_nan=False)
 
     # Logs

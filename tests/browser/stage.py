@@ -219,6 +219,7 @@ class Stage:
             store=cast("Any", None),
             engines=cast("Any", self.engines),
             turns=cast("Any", self.actors),
+            live=cast("Any", None),
             resolver=cast("Any", Models()),
             embeddings=cast("Any", None),
             figures=self.figures,

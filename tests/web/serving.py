@@ -108,6 +108,7 @@ class Parts:
     personas: PersonaDirectory
     turns: ScriptedTurns = field(default_factory=ScriptedTurns)
     resolver: DescribedModels = field(default_factory=DescribedModels)
+    live: Any = None
     store: Any = None
     engines: Any = None
     embeddings: Any = None
@@ -138,6 +139,7 @@ def application(given: Parts) -> FastAPI:
         store=given.store,
         engines=given.engines,
         turns=cast("Any", given.turns),
+        live=cast("Any", given.live),
         resolver=cast("Any", given.resolver),
         embeddings=given.embeddings,
         figures=given.figures,

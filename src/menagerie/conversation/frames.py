@@ -18,7 +18,8 @@ _LONGEST_ID: Final = 200
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """A decoded frame. `session` None: no prefix; empty: a new session whose id is to be told."""
+    """A decoded frame. `session` None: no prefix; empty: a new session whose id is to be told. `request` and `after`
+    are those of a `TurnRequest`."""
 
     prompt: str
     session: str | None = None
@@ -26,6 +27,8 @@ class Frame(msgspec.Struct, frozen=True):
     address: str = ""
     sources: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
+    request: str = ""
+    after: str | None = None
 
 
 def parse(frame: str) -> Frame:

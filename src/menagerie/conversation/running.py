@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from menagerie import __version__
+from menagerie.conversation.answer_language import language_of_answer
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.events import AnyEvent, Citation, Notice, Token
 from menagerie.core.identity import User
@@ -65,6 +66,11 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     language: Language
     channel: str
     session: str | None = None
+    after: str | None = None
+    """The id of the turn after which this one goes on; empty: at the beginning of the conversation that `session`
+    belongs to; None: at the end of `session`."""
+    request: str = ""
+    """The name that the client gave to this request, among all of its own."""
     given: tuple[Given, ...] = ()
     address: str = ""
     """That of a page or a feed, which the answer is to rest on."""
@@ -162,6 +168,10 @@ class RunningTurn:
         self.request = msgspec.structs.replace(self.request, prompt=prompt)
         self.user = Message("user", prompt)
 
+    def go_on_in(self, session: str | None) -> None:
+        """Let it be a turn of this session; None: of a new one."""
+        self.request = msgspec.structs.replace(self.request, session=session)
+
     def tell(self, piece: str, logprobs: tuple[TokenLogprob, ...] = ()) -> list[AnyEvent]:
         """The next piece of the answer, with its citations checked and those that it lacks, as events."""
         if self.citing is None:
@@ -242,6 +252,7 @@ class RunningTurn:
             prompt_tokens=self.usage.prompt,
             cached_tokens=self.usage.cached,
             answer_tokens=self.usage.answer,
+            answer_language="" if compiled or request.tools else language_of_answer(self.answer),
             dropped_messages=self.dropped,
             sources=self._sources(),
             citations=tuple(

@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from menagerie.conversation.asking import answer_of, fitted_to
+from menagerie.conversation.branching import going_on
 from menagerie.conversation.material import Material, citing_of
 from menagerie.conversation.prompt import system_prompt
 from menagerie.conversation.running import RunningTurn, TurnRequest
@@ -143,6 +144,9 @@ class Turns:
         if not request.prompt.strip() and request.address:
             turn.ask(text("prompt.address_alone", request.language))
         self._material.check(turn)
+        if request.after is not None:
+            turn.go_on_in(await going_on(self._store.sessions, request))
+            request = turn.request
         if not request.bypass and not request.raw:
             turn.stuffing = await self._stuffings.text(persona, request.language, resolution.window)
             configured = persona.stuffing(request.language) is not None
@@ -228,6 +232,7 @@ class Turns:
                 system=system,
                 model=resolution.facts.name,
                 kept=request.kept,
+                request=request.request,
             )
         )
 

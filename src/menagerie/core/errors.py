@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from menagerie.locales import Language, text
+from menagerie.locales import Language, catalogue, text
 
 
 class ErrorCode(StrEnum):
@@ -88,10 +88,23 @@ class ErrorCode(StrEnum):
     TURN_INTERRUPTED = "turn.interrupted"
     TURN_CANCELLED = "turn.cancelled"
     TURN_TIMEOUT = "turn.timeout"
+    TURN_KNOWN = "turn.known"
+    TURN_UNKNOWN = "turn.unknown"
     STOPPING = "service.stopping"
     SERVICE_REFUSED = "service.refused"
     SERVICE_UNREACHABLE = "service.unreachable"
     INTERNAL = "internal"
+
+
+def message_of(code: str, language: Language) -> str:
+    """The sentence of a code of which nothing else was kept: where it had values, there are dots. Empty for no code."""
+    sentence = catalogue(language).get(f"error.{code}", text("error.internal", language)) if code else ""
+    return sentence.format_map(_Unknown())
+
+
+class _Unknown(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "…"
 
 
 class MenagerieError(Exception):

@@ -1,27 +1,34 @@
 """The one union of events that a turn is made of. Every interface only encodes these.
 
 A turn is `Accepted`, then any of `Queued`, `Notice`, `Source`, `Token`, `Citation`, `Called`, then exactly one `Done`
-or `Failed`. A turn that is refused before it is recorded is a single `Failed`.
+or `Failed`. A turn that is refused before it is recorded is a single `Failed`; one that is over, and whose events
+nobody holds any more, is a single `Ended`.
 """
 
 from __future__ import annotations
+
+from typing import Final, Literal
 
 import msgspec
 
 from menagerie.core.probabilities import TokenLogprob
 from menagerie.core.provenance import Provenance
 
+Outcome = Literal["done", "failed", "cancelled", "interrupted"]
+
 
 class Event(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):
     """What all events share: the tag `type`, their class name in lower case."""
 
 
-class Accepted(Event, frozen=True):
-    """The turn is recorded; from here on it ends in `Done` or `Failed`, whatever happens."""
+class Accepted(Event, frozen=True, omit_defaults=True):
+    """The turn is recorded; from here on it ends in `Done` or `Failed`, whatever happens. `conversation` is the first
+    of the sessions that branched from one another, where it is another than `session`."""
 
     turn: str
     session: str
     persona: str
+    conversation: str = ""
 
 
 class Queued(Event, frozen=True, omit_defaults=True):
@@ -97,4 +104,24 @@ class Failed(Event, frozen=True, omit_defaults=True):
     retry_after: float | None = None
 
 
-AnyEvent = Accepted | Queued | Notice | Source | Token | Citation | Called | Done | Failed
+class Ended(Event, frozen=True):
+    """How a turn ended, as it is stored: in the place of all its events. `code` and `message` are those of a `Failed`,
+    empty where the answer is complete; `answer` is what there is of it."""
+
+    turn: str
+    session: str
+    conversation: str
+    outcome: Outcome
+    code: str = ""
+    message: str = ""
+    answer: str = ""
+    provenance: Provenance | None = None
+
+
+class Pong(Event, frozen=True):
+    """The connection is alive. It belongs to no turn."""
+
+
+AnyEvent = Accepted | Queued | Notice | Source | Token | Citation | Called | Done | Failed | Ended
+LAST: Final = (Done, Failed, Ended)
+"""After one of these nothing comes of a turn."""

@@ -89,6 +89,8 @@ class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
     prompt_tokens: int = 0
     cached_tokens: int = 0
     answer_tokens: int = 0
+    answer_language: str = ""
+    """That in which the answer is written (`en`, `fr`); empty where that is not clear."""
     dropped_messages: int = 0
     """Older messages that no longer fitted into the context window."""
     sources: tuple[SourceFacts, ...] = ()

@@ -113,6 +113,7 @@ messages: Final = Table(
 an answer, or the one that a tool's message answers."""
 
 RUNNING: Final = "turns_running_in_session"
+REQUESTED: Final = "turns_by_request"
 
 turns: Final = Table(
     "turns",
@@ -141,6 +142,7 @@ turns: Final = Table(
     Column("cached_tokens", Integer),
     Column("answer_tokens", Integer),
     Column("provenance", Prose),
+    Column("request", Prose, nullable=False, server_default=""),
     Index(
         RUNNING,
         "session",
@@ -149,9 +151,18 @@ turns: Final = Table(
         postgresql_where=text("outcome = 'accepted'"),
     ),
     Index("turns_of_session", "session"),
+    Index(
+        REQUESTED,
+        "owner",
+        "request",
+        unique=True,
+        sqlite_where=text("request <> ''"),
+        postgresql_where=text("request <> ''"),
+    ),
     sqlite_autoincrement=True,
 )
-"""The record of every turn. It outlives its session, without the words said (`prompt` is emptied)."""
+"""The record of every turn. It outlives its session, without the words said (`prompt` is emptied). `request` is the
+name that the client gave to the request; empty where it gave none."""
 
 events: Final = Table(
     "events",

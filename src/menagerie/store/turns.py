@@ -7,15 +7,16 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from operator import itemgetter
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import msgspec
 import structlog
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.events import Outcome
 from menagerie.core.identity import User
 from menagerie.core.messages import Message
 from menagerie.core.provenance import Provenance, Timings
@@ -23,19 +24,19 @@ from menagerie.store.connections import Database
 from menagerie.store.failures import StoreUnavailableError
 from menagerie.store.log import Log, Row, Severity, insert_events, row
 from menagerie.store.sessions import Conversation, conversation, message_row, opening, owned
-from menagerie.store.tables import RUNNING, generated_key, messages, sessions, turns
+from menagerie.store.tables import REQUESTED, RUNNING, generated_key, messages, sessions, turns
+from menagerie.store.turn_records import TurnRecord, record_named, record_of
 
 __all__ = ["Conversation", "Outcome", "TurnEnd", "TurnRecord", "TurnStart", "Turns"]
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-Outcome = Literal["done", "failed", "cancelled", "interrupted"]
-
 
 class TurnStart(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a turn when it begins. `session` None starts one, with `system` as its system prompt; if that
-    is not `kept`, the turn leaves no session and no prompt, only its record."""
+    is not `kept`, the turn leaves no session and no prompt, only its record. `request` is the name that the client
+    gave to it."""
 
     turn: str
     session: str | None
@@ -48,6 +49,7 @@ class TurnStart(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     model: str = ""
     kept: bool = True
+    request: str = ""
 
 
 class TurnEnd(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,34 +68,6 @@ class TurnEnd(msgspec.Struct, frozen=True, kw_only=True):
     timings: Timings = Timings()
 
 
-class TurnRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept about a turn: who, when, with what, how long, how it ended. Times are UTC."""
-
-    key: int
-    id: str
-    session: str
-    owner: str
-    address: str
-    channel: str
-    persona: str
-    language: str
-    model: str
-    model_sha256: str
-    prompt: str
-    outcome: Literal["accepted"] | Outcome
-    code: str
-    accepted_at: datetime
-    first_token_at: datetime | None
-    ended_at: datetime | None
-    queued_ms: float | None
-    first_token_ms: float | None
-    total_ms: float | None
-    prompt_tokens: int | None
-    cached_tokens: int | None
-    answer_tokens: int | None
-    provenance: str | None
-
-
 class Turns:
     """The turns of a store, as one service (`instance`) runs them."""
 
@@ -107,7 +81,8 @@ class Turns:
     async def accept(self, start: TurnStart) -> Conversation:
         """Record a turn and give the conversation that it continues or begins.
 
-        Raises `session.unknown`, `session.busy` (a turn is running in that session) or `store.unavailable`.
+        Raises `session.unknown`, `session.busy` (a turn is running in that session), `turn.known` (there is a turn of
+        that request) or `store.unavailable`.
         Whoever gets a conversation must `finish` the turn. A caller cancelled in here need not: a turn that
         was recorded all the same is ended as cancelled.
         """
@@ -154,10 +129,11 @@ class Turns:
 
     async def get(self, turn: str) -> TurnRecord | None:
         """The record of a turn."""
-        found = await self._database.read(
-            lambda connection: connection.execute(_RECORD, {"turn_id": turn}).mappings().one_or_none()
-        )
-        return None if found is None else TurnRecord(**found)
+        return await self._database.read(partial(record_of, turn=turn))
+
+    async def find(self, name: str, user: User) -> TurnRecord | None:
+        """The record of a turn of `user`'s, by its id or by the name of its request."""
+        return await self._database.read(partial(record_named, name=name, user=user))
 
     async def close(self) -> None:
         """Wait for what is still being written, and try once more what could not be."""
@@ -223,6 +199,7 @@ def _accept(connection: Connection, *, start: TurnStart, instance: int) -> Conve
         "outcome": "accepted",
         "code": "",
         "accepted_at": start.at,
+        "request": start.request,
     }
     try:
         result = connection.execute(_INSERT_TURN, recorded)
@@ -230,6 +207,8 @@ def _accept(connection: Connection, *, start: TurnStart, instance: int) -> Conve
         # SQLite names the columns of the index, PostgreSQL the index.
         if "turns.session" in str(failure.orig) or RUNNING in str(failure.orig):
             raise MenagerieError(ErrorCode.SESSION_BUSY) from failure
+        if "turns.request" in str(failure.orig) or REQUESTED in str(failure.orig):
+            raise MenagerieError(ErrorCode.TURN_KNOWN) from failure
         raise
     if found is not None:
         return conversation(connection, found)
@@ -360,9 +339,6 @@ def _unstored(end: TurnEnd) -> TurnEnd:
 _INSERT_TURN: Final = insert(turns)
 _INSERT_SESSION: Final = insert(sessions)
 _INSERT_MESSAGE: Final = insert(messages)
-_RECORD: Final = select(*(column for column in turns.c if column.name != "instance")).where(
-    turns.c.id == bindparam("turn_id")
-)
 _ENDED: Final = (turns.c.key, turns.c.id, turns.c.session, turns.c.persona, turns.c.owner, turns.c.address)
 _END_TURN: Final = (
     update(turns).where(turns.c.id == bindparam("turn_id"), turns.c.outcome == "accepted").returning(*_ENDED)

@@ -9,7 +9,7 @@ import msgspec
 
 from menagerie.conversation.frames import Frame, looking_at, parse
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.core.events import AnyEvent, Done, Failed, Notice, Token
+from menagerie.core.events import AnyEvent, Done, Failed, Notice, Pong, Token
 from menagerie.core.provenance import Provenance, SourceFacts
 from menagerie.grounding.given import Given, GivenKind
 from menagerie.grounding.telling import heading_below, shown_address, shown_title
@@ -25,22 +25,37 @@ _TOLD_IN_PLAIN: Final = frozenset(
 """Notices that change what an answer means, or tell what takes so long; the others are for pages."""
 
 
+PONG: Final = msgspec.json.encode(Pong()).decode()
+"""The answer to a `Ping`."""
+
+
 class Cancel(msgspec.Struct, frozen=True):
     """The client wants the running answer to stop."""
 
 
-class Codec(Protocol):
-    """One way to speak on a socket."""
+class Ping(msgspec.Struct, frozen=True):
+    """The client wants to know whether its connection is alive."""
 
-    def decode(self, text: str) -> Frame | Cancel:
+
+class Resume(msgspec.Struct, frozen=True):
+    """The client wants the events of a turn after number `seen`; `name` is the turn's id or that of its request."""
+
+    name: str
+    seen: int = 0
+
+
+class Codec(Protocol):
+    """One way to speak on a socket. Events of a turn that can be resumed have a `number`; others have 0."""
+
+    def decode(self, text: str) -> Frame | Resume | Cancel | Ping:
         """What the client sent. Raises `MenagerieError` for what cannot be understood."""
         ...
 
-    def token(self, text: str) -> Sequence[str]:
+    def token(self, text: str, number: int = 0) -> Sequence[str]:
         """The frames that tell a piece of the answer; apart from `encode` since it is the only one that counts."""
         ...
 
-    def encode(self, event: AnyEvent) -> Iterator[str]:
+    def encode(self, event: AnyEvent, number: int = 0) -> Iterator[str]:
         """The frames that tell of an event, none for one that this way does not tell."""
         ...
 
@@ -59,12 +74,12 @@ class PlainCodec:
         self._tells_ids = self._tells_ids or frame.session is not None
         return frame
 
-    def token(self, text: str) -> Sequence[str]:
+    def token(self, text: str, number: int = 0) -> Sequence[str]:
         """One frame. A model's own `<END` is cut in two: no frame but ours contains it."""
         self._answering = True
         return (text,) if "<" not in text else tuple(_without_end(text))
 
-    def encode(self, event: AnyEvent) -> Iterator[str]:
+    def encode(self, event: AnyEvent, number: int = 0) -> Iterator[str]:
         """Tokens, what changes the meaning of the answer, and the end."""
         match event:
             case Token(text=text):
@@ -89,6 +104,9 @@ class PlainCodec:
 
 Named = Annotated[list[Annotated[str, msgspec.Meta(max_length=300)]], msgspec.Meta(max_length=64)]
 
+Name = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{8,64}$")]
+"""What a client may call its request: a UUID, or anything else that nobody guesses."""
+
 
 class _GivenText(msgspec.Struct, forbid_unknown_fields=True):
     kind: GivenKind
@@ -96,36 +114,48 @@ class _GivenText(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True):
+    """All that a frame may hold."""
+
     prompt: str | None = None
     session: str | None = None
     given: list[_GivenText] = []
     address: str = ""
     sources: Named = []
     documents: Named = []
+    request: Name | None = None
+    after: Annotated[str, msgspec.Meta(max_length=300)] | None = None
+    resume: Annotated[str, msgspec.Meta(min_length=1, max_length=300)] | None = None
+    seen: Annotated[int, msgspec.Meta(ge=0)] = 0
     cancel: bool = False
+    ping: bool = False
 
 
 class EventsCodec:
     """`menagerie.events.v1`: JSON both ways, one event a frame.
 
     In: `{"prompt": …, "session": id, "given": [{"kind": "context"|"content", "text": …}], "address": "https://…",
-    "sources": ["canada.ca", "wikipedia.org", "facts:name", "feeds"], "documents": [id of a file]}` or
-    `{"cancel": true}`.
-    Without `session` the socket's conversation goes on; an empty one begins another.
+    "sources": ["canada.ca", "wikipedia.org", "facts:name", "feeds"], "documents": [id of a file], "request": name,
+    "after": turn}`, `{"resume": turn or name of a request, "seen": number}`, `{"cancel": true}` or `{"ping": true}`.
+    Without `session` the socket's conversation goes on; an empty one begins another. With `request` the turn can be
+    resumed, and its events have a number, `n`.
     """
 
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(_Request).decode
         self._encode = msgspec.json.Encoder().encode
 
-    def decode(self, text: str) -> Frame | Cancel:
-        """A prompt, or the wish to stop."""
+    def decode(self, text: str) -> Frame | Resume | Cancel | Ping:
+        """A prompt, or what else a client may want."""
         try:
             request = self._decode(text)
         except (msgspec.DecodeError, RecursionError) as failure:
             raise MenagerieError(ErrorCode.FRAME_INVALID) from failure
         if request.cancel:
             return Cancel()
+        if request.ping:
+            return Ping()
+        if request.resume is not None:
+            return Resume(request.resume, request.seen)
         if request.prompt is None:
             raise MenagerieError(ErrorCode.FRAME_INVALID)
         given = tuple(Given(one.kind, one.text) for one in request.given if one.text.strip())
@@ -137,15 +167,21 @@ class EventsCodec:
             request.address.strip() or written.address,
             tuple(request.sources) or written.sources,
             tuple(request.documents),
+            request.request or "",
+            request.after,
         )
 
-    def token(self, text: str) -> Sequence[str]:
+    def token(self, text: str, number: int = 0) -> Sequence[str]:
         """The event `token`."""
-        return (self._encode(Token(text)).decode(),)
+        return (self._numbered(Token(text), number),)
 
-    def encode(self, event: AnyEvent) -> Iterator[str]:
+    def encode(self, event: AnyEvent, number: int = 0) -> Iterator[str]:
         """Every event is told."""
-        yield self._encode(event).decode()
+        yield self._numbered(event, number)
+
+    def _numbered(self, event: AnyEvent, number: int) -> str:
+        frame = self._encode(event)
+        return (b'%b,"n":%d}' % (frame[:-1], number) if number else frame).decode()
 
 
 def cited_sources(provenance: Provenance) -> str:

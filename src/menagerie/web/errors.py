@@ -104,6 +104,8 @@ STATUS: Final[Mapping[ErrorCode, int]] = {
     ErrorCode.TURN_INTERRUPTED: 503,
     ErrorCode.TURN_CANCELLED: 409,
     ErrorCode.TURN_TIMEOUT: 504,
+    ErrorCode.TURN_KNOWN: 409,
+    ErrorCode.TURN_UNKNOWN: 404,
     ErrorCode.STOPPING: 503,
     ErrorCode.INTERNAL: 500,
 }

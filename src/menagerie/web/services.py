@@ -11,6 +11,7 @@ from menagerie.web.rates import RateLimits
 
 if TYPE_CHECKING:
     from menagerie.batches.service import Batches
+    from menagerie.conversation.live import LiveTurns
     from menagerie.conversation.turn import Turns
     from menagerie.embeddings.service import Embeddings
     from menagerie.engines.figures import Figures
@@ -34,6 +35,7 @@ class Services:
     store: Store
     engines: Engines
     turns: Turns
+    live: LiveTurns
     resolver: Resolver
     embeddings: Embeddings
     figures: Figures

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -15,11 +16,12 @@ from starlette.types import Send
 from menagerie.conversation.frames import Frame
 from menagerie.conversation.running import TurnRequest
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.core.events import Accepted, AnyEvent, Failed, Token
+from menagerie.core.events import Accepted, AnyEvent, Done, Ended, Failed, Token
 from menagerie.core.identity import User
 from menagerie.locales import Language
-from menagerie.web.codecs import EVENTS, Cancel, Codec, EventsCodec, PlainCodec
+from menagerie.web.codecs import EVENTS, PONG, Cancel, Codec, EventsCodec, Ping, PlainCodec, Resume
 from menagerie.web.errors import refuse
+from menagerie.web.following import Following
 from menagerie.web.guard import SEND
 from menagerie.web.identity import identify
 from menagerie.web.inbox import Inbox
@@ -83,9 +85,9 @@ class _Connection:
         self._codec = codec
         self._send_message: Send = socket.scope.get(SEND, socket.send)
         self._clock = asyncio.get_running_loop().time
-        self._inbox: Inbox[Frame | MenagerieError] = Inbox(_MOST_AHEAD * services.settings.max_frame)
+        self._inbox: Inbox[Frame | Resume | MenagerieError] = Inbox(_MOST_AHEAD * services.settings.max_frame)
         self._session: str | None = None
-        self._turn: asyncio.Task[None] | None = None
+        self._cancel: Callable[[], object] | None = None
         self._accepted: Accepted | None = None
         self._sending_since: float | None = None
 
@@ -113,12 +115,14 @@ class _Connection:
                 await self._inbox.put(failure, 0)
                 continue
             if isinstance(received, Cancel):
-                if self._turn is not None:
-                    self._turn.cancel()
+                if self._cancel is not None:
+                    self._cancel()
+            elif isinstance(received, Ping):
+                await self._send_message({"type": "websocket.send", "text": PONG})
             else:
                 await self._inbox.put(received, len(message["text"]))
 
-    def _decoded(self, message: MutableMapping[str, Any]) -> Frame | Cancel:
+    def _decoded(self, message: MutableMapping[str, Any]) -> Frame | Resume | Cancel | Ping:
         text = message.get("text")
         if not isinstance(text, str):
             raise MenagerieError(ErrorCode.FRAME_BINARY)
@@ -141,11 +145,14 @@ class _Connection:
                 await self._close(_CLOSE_TOO_SLOW, ErrorCode.CLIENT_TOO_SLOW)
                 return
 
-    async def _run_watched(self, frame: Frame) -> bool:
+    async def _run_watched(self, frame: Frame | Resume) -> bool:
         """Run one turn; False if the client stopped taking what it is sent, for which nobody waits."""
         patience = self._settings.send_timeout
         self._accepted = None
-        self._turn = turn = asyncio.create_task(self._run(frame), name="socket-turn")
+        following = self._following(frame)
+        running = self._run(following) if isinstance(following, TurnRequest) else self._follow(following)
+        turn = asyncio.create_task(running, name="socket-turn")
+        self._cancel = partial(_cancel, turn, following)
         try:
             while not turn.done():
                 await asyncio.wait({turn}, timeout=patience / 2)
@@ -153,7 +160,7 @@ class _Connection:
                 if since is not None and self._clock() - since > patience:
                     return False
         finally:
-            self._turn = None
+            self._cancel = None
             turn.cancel()
             await asyncio.gather(turn, return_exceptions=True)
         if turn.cancelled():
@@ -168,32 +175,55 @@ class _Connection:
             await self._services.turns.ended(self._accepted.turn)
         await self._tell(self._failure(MenagerieError(ErrorCode.TURN_CANCELLED)))
 
-    async def _run(self, frame: Frame) -> None:
-        session = self._session if frame.session is None else frame.session or None
-        request = TurnRequest(
+    def _following(self, frame: Frame | Resume) -> Following | TurnRequest:
+        """How the turn of a frame is followed, where it can be resumed; else it is this socket's alone."""
+        wanted = self._request(frame) if isinstance(frame, Frame) else frame
+        if isinstance(wanted, TurnRequest) and not wanted.request:
+            return wanted
+        return Following(self._services.live, self._user, self._language, wanted)
+
+    def _request(self, frame: Frame) -> TurnRequest:
+        return TurnRequest(
             persona=self._persona,
             prompt=frame.prompt,
             user=self._user,
             language=self._language,
             channel="socket",
-            session=session,
+            session=self._session if frame.session is None else frame.session or None,
+            after=frame.after,
+            request=frame.request,
             given=frame.given,
             address=frame.address,
             sources=frame.sources,
             documents=frame.documents,
         )
+
+    async def _run(self, request: TurnRequest) -> None:
+        """A turn that ends when this socket does."""
         async with contextlib.aclosing(self._services.turns.run(request)) as events:
             async for event in events:
                 if type(event) is Token:
                     await self._send(self._codec.token(event.text))
-                    continue
-                if isinstance(event, Accepted):
-                    self._accepted = event
-                    self._session = event.session
-                if isinstance(event, Failed) and not event.session and self._session:
-                    await self._tell(msgspec.structs.replace(event, session=self._session))
                 else:
-                    await self._tell(event)
+                    await self._pass_on(event)
+
+    async def _follow(self, following: Following) -> None:
+        """A turn that goes on without this socket."""
+        async with contextlib.aclosing(following.events()) as events:
+            async for number, event in events:
+                if type(event) is Token:
+                    await self._send(self._codec.token(event.text, number))
+                else:
+                    await self._pass_on(event, number)
+
+    async def _pass_on(self, event: AnyEvent, number: int = 0) -> None:
+        if isinstance(event, Accepted):
+            self._accepted = event
+        if isinstance(event, Accepted | Done | Ended) and event.session:
+            self._session = event.session
+        if isinstance(event, Failed) and not event.session and self._session:
+            event = msgspec.structs.replace(event, session=self._session)
+        await self._send(self._codec.encode(event, number))
 
     async def _tell(self, event: AnyEvent) -> None:
         await self._send(self._codec.encode(event))
@@ -220,3 +250,9 @@ class _Connection:
             session=self._session or "",
             retry_after=failure.retry_after,
         )
+
+
+def _cancel(turn: asyncio.Task[None], following: Following | TurnRequest) -> None:
+    """End a turn for all who follow it; one that does not run here, or is this socket's alone, for this socket."""
+    if isinstance(following, TurnRequest) or not following.cancel():
+        turn.cancel()
