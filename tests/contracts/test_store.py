@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -19,7 +20,7 @@ from menagerie.core.messages import Message
 from menagerie.core.provenance import Timings
 from menagerie.store.database import Store
 from menagerie.store.failures import Reason, StoreUnavailableError
-from menagerie.store.turns import TurnEnd
+from menagerie.store.turns import TurnEnd, TurnRecord, TurnStart
 from tests.store.examples import ANN, BOB, NOON, end, say, start, words
 
 
@@ -153,6 +154,53 @@ async def test_the_first_end_of_a_turn_is_the_one_that_counts(store: Store) -> N
     ends = [line.event for line in await store.log.read() if line.event.startswith("turn_")]
     await store.log.flush()
     assert ends == ["turn_accepted", "turn_done"]
+
+
+async def test_a_request_is_accepted_once_for_each_owner(store: Store) -> None:
+    first, again, his = (
+        msgspec.structs.replace(start(user=who), request="a-name-1") for who in (ANN, ANN, BOB)
+    )
+    await store.turns.accept(first)
+    for _ in range(2):
+        with pytest.raises(MenagerieError) as refused:
+            await store.turns.accept(again)
+        assert refused.value.code is ErrorCode.TURN_KNOWN
+        await store.turns.finish(first.turn, end())
+    await store.turns.accept(his)
+    assert [one.session for one in await store.sessions.list(ANN)] == [(await found(store, first)).session]
+
+
+async def test_of_one_request_made_many_times_at_once_exactly_one_is_accepted(store: Store) -> None:
+    attempts = await asyncio.gather(
+        *(store.turns.accept(msgspec.structs.replace(start(), request="a-name-1")) for _ in range(12)),
+        return_exceptions=True,
+    )
+    codes = [attempt.code for attempt in attempts if isinstance(attempt, MenagerieError)]
+    assert codes == [ErrorCode.TURN_KNOWN] * 11
+
+
+async def test_turns_without_a_request_name_are_as_many_as_one_likes(store: Store) -> None:
+    for _ in range(2):
+        await say(store)
+    assert await store.turns.find("", ANN) is None
+
+
+async def test_a_turn_is_found_by_its_id_and_its_request_by_its_owner_only(store: Store) -> None:
+    beginning = msgspec.structs.replace(start(), request="a-name-1")
+    await store.turns.accept(beginning)
+    for name in (beginning.turn, "a-name-1"):
+        for hers in (ANN, User(("ann@example.ca", "ann"))):
+            record = await store.turns.find(name, hers)
+            assert record is not None
+            assert (record.id, record.request, record.outcome) == (beginning.turn, "a-name-1", "accepted")
+        for stranger in (BOB, User(), User(("ann",), personas=("badger",))):
+            assert await store.turns.find(name, stranger) is None
+
+
+async def found(store: Store, beginning: TurnStart) -> TurnRecord:
+    record = await store.turns.get(beginning.turn)
+    assert record is not None
+    return record
 
 
 async def test_the_end_of_a_turn_that_never_was_changes_nothing(store: Store) -> None:

@@ -20,6 +20,12 @@ from menagerie.store.sqlite import Sqlite
 from menagerie.store.tables import metadata
 from tests.store.examples import ANN, say, words
 
+OLD_TURN = """
+INSERT INTO turns (id, session, instance, owner, address, channel, persona, language, model, model_sha256, prompt,
+    outcome, code, accepted_at)
+VALUES (:id, 's', 1, 'ann', '', '', 'owl', 'en', '', '', 'Hello?', 'done', '', '2026-11-23 12:00:00')
+"""
+
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Sqlite]:
@@ -65,6 +71,19 @@ async def test_every_step_can_be_taken_back_and_again(database: Sqlite) -> None:
     assert await database.read(tables) == {"alembic_version"}
     await database.write(schema.upgrade)
     assert await database.read(tables) == {*metadata.tables, "alembic_version"}
+
+
+async def test_turns_of_before_requests_had_names_have_none(database: Sqlite) -> None:
+    def before(connection: Connection) -> None:
+        command.upgrade(schema.alembic_configuration(connection), "0003")
+        connection.execute(text(OLD_TURN), [{"id": "one"}, {"id": "two"}])
+
+    await database.write(before)
+    await database.write(schema.upgrade)
+    names = await database.read(
+        lambda connection: connection.execute(text("SELECT id, request FROM turns ORDER BY key")).all()
+    )
+    assert [tuple(row) for row in names] == [("one", ""), ("two", "")]
 
 
 async def test_bringing_up_to_date_what_is_up_to_date_changes_nothing(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from menagerie.conversation.frames import Frame
 from menagerie.core.errors import ErrorCode, MenagerieError
-from menagerie.core.events import Accepted, Done, Failed, Notice, Queued, Source, Token
+from menagerie.core.events import Accepted, Done, Ended, Failed, Notice, Queued, Source, Token
 from menagerie.core.provenance import CitationFacts, ModelFacts, Provenance, SourceFacts
 from menagerie.grounding.given import Given
-from menagerie.web.codecs import Cancel, EventsCodec, PlainCodec
+from menagerie.web.codecs import PONG, Cancel, EventsCodec, Ping, PlainCodec, Resume
 
 DONE = Done("t", "urn:uuid:1", Provenance("menagerie", "beaver", "en", ModelFacts("m"), "2026-01-01"))
 
@@ -90,6 +90,50 @@ def test_every_event_is_one_json_object_with_its_type() -> None:
         assert json.loads(frame)["type"] == type(event).__name__.lower()
 
 
+@pytest.mark.parametrize(
+    "event", [Accepted("t", "s", "p"), Queued(1), Token('"}'), DONE, Failed("queue.full", "Too many.")]
+)
+def test_an_event_of_a_turn_that_can_be_resumed_has_its_number_and_is_otherwise_the_same(
+    event: Accepted | Queued | Token | Done | Failed,
+) -> None:
+    codec = EventsCodec()
+    (bare,), (numbered,) = codec.encode(event), codec.encode(event, 12)
+    assert json.loads(numbered) == {**json.loads(bare), "n": 12}
+    assert list(codec.token("x", 3)) == list(codec.encode(Token("x"), 3))
+
+
+def test_without_a_number_frames_are_what_they_always_were() -> None:
+    codec = EventsCodec()
+    assert list(codec.token("Hi")) == ['{"type":"token","text":"Hi"}']
+    (accepted,) = codec.encode(Accepted("t", "s", "p"))
+    assert accepted == '{"type":"accepted","turn":"t","session":"s","persona":"p"}'
+
+
+def test_how_a_turn_ended_is_told_whole() -> None:
+    (frame,) = EventsCodec().encode(Ended("t", "s", "s", "cancelled", "turn.cancelled", "Stopped.", "Hal"))
+    assert json.loads(frame) == {
+        "type": "ended",
+        "turn": "t",
+        "session": "s",
+        "conversation": "s",
+        "outcome": "cancelled",
+        "code": "turn.cancelled",
+        "message": "Stopped.",
+        "answer": "Hal",
+        "provenance": None,
+    }
+
+
+def test_a_ping_and_a_wish_to_resume() -> None:
+    codec = EventsCodec()
+    assert codec.decode('{"ping": true}') == Ping()
+    assert json.loads(PONG) == {"type": "pong"}
+    assert codec.decode('{"resume": "t1"}') == Resume("t1")
+    assert codec.decode('{"resume": "t1", "seen": 7}') == Resume("t1", 7)
+    asked = codec.decode('{"prompt": "Hi", "request": "3f2b-0000_A", "after": ""}')
+    assert asked == Frame("Hi", request="3f2b-0000_A", after="")
+
+
 def test_a_request_is_a_prompt_or_the_wish_to_stop() -> None:
     codec = EventsCodec()
     assert codec.decode('{"cancel": true}') == Cancel()
@@ -127,6 +171,13 @@ def test_where_to_look_is_said_in_fields_or_in_front_of_the_prompt(
         '{"prompt": 1}',
         '{"prompt": "x", "extra": 1}',
         '{"prompt": "x", "given": [{}]}',
+        '{"prompt": "x", "request": "short"}',
+        '{"prompt": "x", "request": "with a blank"}',
+        '{"prompt": "x", "request": "a-name-and-a-line\\n"}',
+        '{"prompt": "x", "request": "' + "x" * 65 + '"}',
+        '{"resume": ""}',
+        '{"resume": "t1", "seen": -1}',
+        '{"resume": "t1", "seen": 1.5}',
         '{"prompt": "x", "given": [{"kind": "text", "text": 3}]}',
         "[" * 100_000,
     ],

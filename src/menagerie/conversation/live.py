@@ -123,7 +123,8 @@ class LiveTurns:
 
     def _named(self, name: str, user: User) -> LiveTurn | None:
         for owner in user.names or (user.id,):
-            if live := self._by_request.get((owner, name)):
+            live = self._by_request.get((owner, name))
+            if live is not None and not live.refused:
                 return live
         return None
 
@@ -191,7 +192,7 @@ class LiveTurns:
 
     def _hold(self, live: LiveTurn) -> None:
         """Keep the events of a turn that is over, for those who lost it at its end."""
-        if not live.turn:
+        if live.refused:
             self._forget(live)
             return
         self._held[live] = self._loop.call_later(_HELD_S, self._forget, live)
@@ -203,7 +204,8 @@ class LiveTurns:
         if timer := self._held.pop(live, None):
             timer.cancel()
             self._held_bytes -= live.size
-        self._by_request.pop((live.owner, live.request), None)
+        if self._by_request.get((live.owner, live.request)) is live:
+            del self._by_request[live.owner, live.request]
         self._by_turn.pop(live.turn, None)
 
     async def _told(self, record: TurnRecord, outcome: Outcome, user: User, language: Language) -> Ended:

@@ -37,6 +37,11 @@ class LiveTurn:
         self._events: list[AnyEvent] = []
         self._waiting: list[asyncio.Future[None]] = []
 
+    @property
+    def refused(self) -> bool:
+        """Whether it ended before it was recorded."""
+        return self.over and not self.turn
+
     def add(self, event: AnyEvent) -> None:
         """The next event. After the last one, nothing is added."""
         if self.over:

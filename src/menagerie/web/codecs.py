@@ -104,7 +104,7 @@ class PlainCodec:
 
 Named = Annotated[list[Annotated[str, msgspec.Meta(max_length=300)]], msgspec.Meta(max_length=64)]
 
-Name = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{8,64}$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
 """What a client may call its request: a UUID, or anything else that nobody guesses."""
 
 

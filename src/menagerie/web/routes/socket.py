@@ -219,7 +219,7 @@ class _Connection:
     async def _pass_on(self, event: AnyEvent, number: int = 0) -> None:
         if isinstance(event, Accepted):
             self._accepted = event
-        if isinstance(event, Accepted | Done | Ended) and event.session:
+        if isinstance(event, Accepted | Done | Ended | Failed) and event.session:
             self._session = event.session
         if isinstance(event, Failed) and not event.session and self._session:
             event = msgspec.structs.replace(event, session=self._session)
