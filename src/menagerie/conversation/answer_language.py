@@ -14,7 +14,9 @@ _FEWEST: Final = 4
 """Words of an answer that is long enough to tell."""
 _CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+", re.DOTALL)
 _WORD: Final = re.compile(r"[^\W\d_]+")
-_OTHER: Final = "el los las una del con por para che di gli della nella sono não uma da em und der das ist nicht mit het een"
+_OTHER: Final = (
+    "el los las una del con por para che di gli della nella sono não uma em und der das ist nicht mit het"
+)
 _OTHERS: Final = frozenset(_OTHER.split())
 """The commonest words of the languages that share some with English and French, where these have no such word."""
 _FEW: Final = 20

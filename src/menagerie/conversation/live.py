@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Final, Protocol
 
 import msgspec
@@ -66,7 +66,6 @@ class LiveTurns:
         self._turns = turns
         self._store = store
         self._away_s = away_s
-        self._loop = asyncio.get_running_loop()
         self._by_request: dict[tuple[str, str], LiveTurn] = {}
         self._by_turn: dict[str, LiveTurn] = {}
         self._held: dict[LiveTurn, asyncio.TimerHandle] = {}
@@ -181,7 +180,7 @@ class LiveTurns:
 
     def _left(self, live: LiveTurn) -> None:
         """Nobody follows a turn that runs: it goes on for a while."""
-        self._away[live] = self._loop.call_later(self._away_s, self._end, live)
+        self._away[live] = _later(self._away_s, self._end, live)
         same = [one for one in self._away if one.share == live.share]
         if len(same) > _MOST_AWAY:
             self._end(same[0])
@@ -195,7 +194,7 @@ class LiveTurns:
         if live.refused:
             self._forget(live)
             return
-        self._held[live] = self._loop.call_later(_HELD_S, self._forget, live)
+        self._held[live] = _later(_HELD_S, self._forget, live)
         self._held_bytes += live.size
         while self._held_bytes > _HELD_BYTES or len(self._held) > _HELD_TURNS:
             self._forget(next(iter(self._held)))
@@ -226,6 +225,10 @@ class LiveTurns:
             answer=answer.content if answer else "",
             provenance=msgspec.json.decode(provenance, type=Provenance) if provenance else None,
         )
+
+
+def _later(seconds: float, work: Callable[[LiveTurn], None], live: LiveTurn) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(seconds, work, live)
 
 
 def _failed(live: LiveTurn, failure: MenagerieError) -> Failed:

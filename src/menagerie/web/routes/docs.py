@@ -57,6 +57,7 @@ async def docs(request: Request, services: Annotated[Services, Depends(services_
         operations=list(operations(document)),
         shapes={name: _as_text(shape) for name, shape in sorted(shapes.items())},
         openapi=document.get("openapi", ""),
+        away_s=f"{services.settings.away_s:g}",
     )
 
 
