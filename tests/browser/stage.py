@@ -16,6 +16,7 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI
 
+from menagerie.conversation.live import LiveTurns
 from menagerie.conversation.running import TurnRequest
 from menagerie.core.errors import ErrorCode
 from menagerie.core.events import Accepted, AnyEvent, Done, Failed, Notice, Queued, Source, Token
@@ -141,6 +142,16 @@ class Actors:
             yield Notice(code="answer_cut", text=text("notice.answer_cut", request.language))
 
 
+class Records:
+    """The store of a stage, on which nothing is recorded."""
+
+    def __init__(self) -> None:
+        self.turns = self
+
+    async def find(self, _name: str, _user: object) -> None:
+        """No turn."""
+
+
 class Models:
     """What a resolver tells of the models."""
 
@@ -219,7 +230,7 @@ class Stage:
             store=cast("Any", None),
             engines=cast("Any", self.engines),
             turns=cast("Any", self.actors),
-            live=cast("Any", None),
+            live=LiveTurns(self.actors, cast("Any", Records()), self.settings.away_s),
             resolver=cast("Any", Models()),
             embeddings=cast("Any", None),
             figures=self.figures,

@@ -205,7 +205,8 @@ class LiveTurns:
             self._held_bytes -= live.size
         if self._by_request.get((live.owner, live.request)) is live:
             del self._by_request[live.owner, live.request]
-        self._by_turn.pop(live.turn, None)
+        if self._by_turn.get(live.turn) is live:
+            del self._by_turn[live.turn]
 
     async def _told(self, record: TurnRecord, outcome: Outcome, user: User, language: Language) -> Ended:
         try:
