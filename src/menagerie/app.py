@@ -57,6 +57,7 @@ from menagerie.web.guard import Guard
 from menagerie.web.listener import BoundedHttpProtocol, BoundedWebSocketProtocol
 from menagerie.web.openai.batches import answer_row
 from menagerie.web.routes import (
+    conversations,
     describe,
     docs,
     embedding,
@@ -107,7 +108,8 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     errors.install(app)
-    interfaces = (describe, gpt, toil, embedding, openai, openai_batches, facts_routes, socket_routes)
+    programs = (describe, gpt, toil, embedding, openai, openai_batches, facts_routes)
+    interfaces = (*programs, conversations, socket_routes)
     for routes in (pages, docs, *interfaces, platform, metrics, health):
         app.include_router(routes.router)
     app.add_middleware(Guard, settings=services.settings)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from menagerie.store import schema
 from menagerie.store.batches import Batches
 from menagerie.store.connections import Database
+from menagerie.store.conversations import Conversations
 from menagerie.store.facts import Facts
 from menagerie.store.failures import Reason, StoreUnavailableError, unavailable
 from menagerie.store.files import Files
@@ -43,6 +44,7 @@ class Store:
         self.facts = Facts(database)
         self.keys = Keys(database)
         self.sessions = Sessions(database)
+        self.conversations = Conversations(database, self.log)
         self.turns = Turns(database, self.log, instance)
         self._watch = (
             asyncio.create_task(self._keep_watch()) if database.shared and instance != VISITOR else None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The newest step in `migrations/versions`; known here so that an up-to-date database needs no Alembic."""
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
-from uuid import uuid4
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.identity import User
 from menagerie.core.messages import Message, ToolCall
+from menagerie.store import branching
 from menagerie.store.connections import Database
-from menagerie.store.tables import Sequence, generated_key, messages, sessions, turns
+from menagerie.store.forgetting import forget_conversation, forget_turn
+from menagerie.store.tables import messages, sessions, turns
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,8 +87,7 @@ class Sessions:
         def work(connection: Connection) -> None:
             ended = _ended(connection, turn, user)
             owned(connection, ended["session"], user)
-            connection.execute(_FORGET, {"turn_key": ended["key"]})
-            connection.execute(_BLANK_TURN, {"turn_key": ended["key"]})
+            forget_turn(connection, ended["key"])
 
         await self._database.write(work)
 
@@ -107,16 +107,36 @@ class Sessions:
         with all that was said up to it. Raises `session.unknown` where there is none of `user`'s with that turn."""
         return await self._database.write(lambda connection: _after(connection, turn, user))
 
+    async def branch(self, session: str, after: str, user: User) -> str:
+        """The session in which to go on after the turn `after` of the conversation that `session` belongs to; after
+        `""`, from its very beginning. It is one that nothing else follows in, and where nothing runs; else a new one,
+        with all that was said up to there. Of a turn that added nothing to the conversation, that is what was said
+        before it.
+
+        Raises `session.unknown`, also for a turn of another conversation and for one that is running.
+        """
+
+        def work(connection: Connection) -> str:
+            found = owned(connection, session, user)
+            if not after:
+                return branching.from_the_beginning(connection, found)
+            ended = _ended(connection, after, user)
+            own = owned(connection, ended["session"], user)
+            if own["trunk"] != found["trunk"]:
+                raise MenagerieError(ErrorCode.SESSION_UNKNOWN)
+            return branching.going_on(connection, own, ended["key"])
+
+        return await self._database.write(work)
+
     async def delete(self, session: str, user: User) -> None:
-        """Forget all that was said in a session; the records of its turns stay, without their prompts.
+        """Forget all that was said in the conversation of a session, in all its branches; the records of its turns
+        stay, without their prompts and sources.
 
         Raises `session.unknown`. A turn that is running in it ends without being added to anything.
         """
 
         def work(connection: Connection) -> None:
-            found = owned(connection, session, user)
-            connection.execute(_BLANK, {"session_id": session})
-            connection.execute(_DELETE, {"session_key": found["key"]})
+            forget_conversation(connection, owned(connection, session, user)["trunk"])
 
         await self._database.write(work)
 
@@ -186,29 +206,10 @@ def _after(connection: Connection, turn: str, user: User) -> str:
     found = owned(connection, ended["session"], user)
     if found["last_turn"] == ended["key"]:
         return str(found["id"])
-    said = connection.execute(
-        _SAID_UNTIL, {"session_key": found["key"], "turn_key": ended["key"]}
-    ).scalar_one()
-    now, copy = datetime.now(UTC), f"urn:uuid:{uuid4()}"
-    row = {name: found[name] for name in ("persona", "language", "system", "title", "owner")}
-    row |= {"id": copy, "started": now, "last_at": now, "last_turn": ended["key"], "length": said}
-    key = generated_key(connection.execute(insert(sessions), row))
-    connection.execute(_COPY, {"session_key": found["key"], "turn_key": ended["key"], "copy_key": key})
-    return copy
+    return branching.copied(connection, found, ended["key"])
 
 
-_GET: Final = select(
-    sessions.c.key,
-    sessions.c.id,
-    sessions.c.owner,
-    sessions.c.persona,
-    sessions.c.language,
-    sessions.c.system,
-    sessions.c.title,
-    sessions.c.started,
-    sessions.c.last_at,
-    sessions.c.last_turn,
-).where(sessions.c.id == bindparam("session_id"))
+_GET: Final = select(sessions).where(sessions.c.id == bindparam("session_id"))
 
 _TURN: Final = select(turns.c.key, turns.c.session, turns.c.owner).where(
     turns.c.id == bindparam("turn_id"), turns.c.outcome != "accepted"
@@ -241,18 +242,4 @@ _ANSWER: Final = (
     .order_by(messages.c.session, messages.c.position.desc())
     .limit(1)
 )
-_EARLIER: Final = (
-    messages.c.session == bindparam("session_key"),
-    messages.c.turn <= bindparam("turn_key"),
-)
 _HISTORY_UNTIL: Final = _HISTORY.where(messages.c.turn <= bindparam("turn_key"))
-_SAID_UNTIL: Final = select(func.count()).select_from(messages).where(*_EARLIER)
-_COPIED: Final = ("position", "turn", "role", "content", "tokens", "calls")
-_COPY: Final = insert(messages).from_select(
-    ["session", *_COPIED],
-    select(bindparam("copy_key", type_=Sequence), *(messages.c[name] for name in _COPIED)).where(*_EARLIER),
-)
-_FORGET: Final = delete(messages).where(messages.c.turn == bindparam("turn_key"))
-_BLANK_TURN: Final = update(turns).where(turns.c.key == bindparam("turn_key")).values(prompt="")
-_BLANK: Final = update(turns).where(turns.c.session == bindparam("session_id")).values(prompt="")
-_DELETE: Final = delete(sessions).where(sessions.c.key == bindparam("session_key"))

@@ -93,10 +93,15 @@ sessions: Final = Table(
     Column("last_at", Instant, nullable=False),
     Column("last_turn", Sequence, nullable=False),
     Column("length", Integer, nullable=False),
+    Column("trunk", Prose, nullable=False, server_default=""),
+    Column("channel", Prose, nullable=False, server_default=""),
     Index("sessions_of_owner", "owner", "last_turn"),
+    Index("sessions_of_trunk", "trunk", "last_turn"),
     sqlite_autoincrement=True,
 )
-"""Conversations. `length` counts their messages; `last_turn` is the key of the newest turn that ended."""
+"""Conversations and their branches. `length` counts their messages; `last_turn` is the key of the newest turn that
+ended, 0 where none has. `trunk` is the id of the first session of the same conversation, `channel` the interface by
+which that one was begun."""
 
 messages: Final = Table(
     "messages",
@@ -161,8 +166,21 @@ turns: Final = Table(
     ),
     sqlite_autoincrement=True,
 )
-"""The record of every turn. It outlives its session, without the words said (`prompt` is emptied). `request` is the
-name that the client gave to the request; empty where it gave none."""
+"""The record of every turn. It outlives its session, without the words said (`prompt` is emptied, `provenance` loses
+its sources). `request` is the name that the client gave to the request; empty where it gave none."""
+
+turn_feedback: Final = Table(
+    "turn_feedback",
+    metadata,
+    Column(
+        "turn", Sequence, ForeignKey("turns.key", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    Column("owner", Prose, nullable=False),
+    Column("value", Prose, nullable=False),
+    Column("comment", Prose, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+"""What the person who asked thinks of an answer: `good` or `bad`, and a few words."""
 
 events: Final = Table(
     "events",

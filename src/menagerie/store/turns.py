@@ -22,6 +22,7 @@ from menagerie.core.messages import Message
 from menagerie.core.provenance import Provenance, Timings
 from menagerie.store.connections import Database
 from menagerie.store.failures import StoreUnavailableError
+from menagerie.store.forgetting import forget_sources
 from menagerie.store.log import Log, Row, Severity, insert_events, row
 from menagerie.store.sessions import Conversation, conversation, message_row, opening, owned
 from menagerie.store.tables import REQUESTED, RUNNING, generated_key, messages, sessions, turns
@@ -222,6 +223,8 @@ def _accept(connection: Connection, *, start: TurnStart, instance: int) -> Conve
         "last_at": start.at,
         "last_turn": generated_key(result),
         "length": 0,
+        "trunk": session,
+        "channel": start.channel,
     }
     if start.kept:
         connection.execute(_INSERT_SESSION, begun)
@@ -242,7 +245,9 @@ def _finish(connection: Connection, *, turn: str, end: TurnEnd, lines: list[Row]
         said = () if end.answer is None else (*end.before, end.user, end.answer)
         grown = {"session_id": ended["session"], "at": end.at, "turn_key": ended["key"], "more": len(said)}
         session = connection.execute(_GROW_SESSION, grown).one_or_none()
-        if session is not None and said:
+        if session is None:
+            forget_sources(connection, ended["key"])
+        elif said:
             key, length = session
             connection.execute(
                 _INSERT_MESSAGE,

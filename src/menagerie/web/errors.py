@@ -130,7 +130,7 @@ _OF_STATUS: Final = {
     413: ErrorCode.BODY_TOO_LARGE,
 }
 _OPENAI_PATHS: Final = "/v1/"
-_JSON_PATHS: Final = ("/toil/", "/describe/", "/embedding/", "/facts", _OPENAI_PATHS)
+_JSON_PATHS: Final = ("/toil/", "/describe/", "/embedding/", "/facts", "/conversations", _OPENAI_PATHS)
 _MEDIA: Final[dict[str, Form]] = {"text/html": "html", "application/json": "json", "text/plain": "text"}
 _MOST_SHOWN: Final = 60
 _UNAUTHORIZED: Final = 401

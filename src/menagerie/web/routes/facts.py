@@ -28,19 +28,18 @@ from menagerie.web.facts import (
     web_address,
 )
 from menagerie.web.file_form import FILE, FileForm, receive_form
+from menagerie.web.json_body import JSON, json_object
 from menagerie.web.keys import caller_of
 from menagerie.web.language import language_of
 from menagerie.web.openai.fields import read, refuse_field
 from menagerie.web.services import services_of
 from menagerie.web.streaming import ClientGoneError, while_connected
-from menagerie.web.strict_json import decode_object
 
 T = TypeVar("T")
 
 A_MOMENT_S: Final = 1.0
 """Seconds that whoever adds a document waits for it; then it goes on by itself."""
 _CLIENT_GONE: Final = 499
-_JSON: Final = "application/json"
 _NAMES: Final = "`everyone`, `user:NAME` or `persona:NAME`."
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -50,7 +49,7 @@ _COLLECTION: Final[dict[str, Any]] = {
     "title": {"type": "string", "maxLength": LONGEST_TITLE},
     "readers": {"type": "array", "items": {"type": "string"}, "description": f"Who may search: {_NAMES}"},
 }
-_ONE: Final[dict[str, Any]] = {"content": {_JSON: {"schema": {"type": "object"}}}}
+_ONE: Final[dict[str, Any]] = {"content": {JSON: {"schema": {"type": "object"}}}}
 
 
 def _told(description: str, status: str = "200", **more: Any) -> dict[str, Any]:
@@ -64,7 +63,7 @@ def _body(required: list[str], **properties: Any) -> dict[str, Any]:
         "required": required,
         "properties": properties,
     }
-    return {"required": True, "content": {_JSON: {"schema": schema}}}
+    return {"required": True, "content": {JSON: {"schema": schema}}}
 
 
 _NEW: Final = _told(
@@ -87,7 +86,7 @@ _ADD: Final = _told(
                     "properties": {FILE: {"type": "string", "format": "binary"}},
                 }
             },
-            _JSON: {
+            JSON: {
                 "schema": {
                     "type": "object",
                     "required": ["address"],
@@ -122,7 +121,7 @@ async def create_collection(request: Request) -> Response:
     bases, asker = await _asked(request)
     if asker.user.personas:
         raise InvalidRequestError("key_limited", status=403)
-    wanted = read(await _json(request), NewCollection)
+    wanted = read(await json_object(request), NewCollection)
     made = await bases.create(wanted.name, asker, title=wanted.title, readers=readers_of(wanted.readers))
     return _answer(collection_object(await bases.summary(made.name, asker)), 201)
 
@@ -139,7 +138,7 @@ async def change_collection(name: str, request: Request) -> Response:
     """What is not given stays as it is."""
     bases, asker = await _asked(request)
     await bases.get(name, asker, change=True)
-    wanted = read(await _json(request), ChangedCollection)
+    wanted = read(await json_object(request), ChangedCollection)
     readers = None if wanted.readers is None else readers_of(wanted.readers)
     await bases.change(name, asker, title=wanted.title, readers=readers)
     return _answer(collection_object(await bases.summary(name, asker)))
@@ -196,7 +195,7 @@ async def remove_document(name: str, document: str, request: Request) -> Respons
 async def search(name: str, request: Request) -> Response:
     """What answers a question best, in either language."""
     bases, asker = await _asked(request)
-    wanted = read(await _json(request), Question)
+    wanted = read(await json_object(request), Question)
     language = language_of(request, services_of(request).settings)
     try:
         async with while_connected(request.receive):
@@ -221,7 +220,7 @@ async def _sent(bases: FactBases, name: str, asker: Asker, request: Request) -> 
 
 async def _named(bases: FactBases, name: str, asker: Asker, request: Request) -> DocumentRecord:
     await bases.get(name, asker, change=True)
-    wanted = read(await _json(request), NewAddress)
+    wanted = read(await json_object(request), NewAddress)
     return await bases.add_address(name, asker, web_address(wanted.address))
 
 
@@ -232,20 +231,6 @@ async def _asked(request: Request) -> tuple[FactBases, Asker]:
     return services.facts, Asker(caller.user)
 
 
-async def _json(request: Request) -> dict[str, object]:
-    """The JSON object in the body, which the guard bounds by what a file may have where one may come."""
-    kind = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
-    if kind != _JSON:
-        raise InvalidRequestError("json_expected", status=415)
-    most = services_of(request).settings.max_body
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise MenagerieError(ErrorCode.BODY_TOO_LARGE, limit=most)
-    return await run_in_threadpool(decode_object, bytes(body))
-
-
 def _document(request: Request, record: DocumentRecord, status: int = 200) -> Response:
     language = language_of(request, services_of(request).settings)
     headers = {"Location": f"{request.url.path}/{record.id}"} if status != 200 else None
@@ -253,4 +238,4 @@ def _document(request: Request, record: DocumentRecord, status: int = 200) -> Re
 
 
 def _answer(body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(body), status, media_type=_JSON, headers=headers)
+    return Response(msgspec.json.encode(body), status, media_type=JSON, headers=headers)
