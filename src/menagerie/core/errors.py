@@ -132,3 +132,12 @@ class MenagerieError(Exception):
     def __str__(self) -> str:
         details = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
         return f"{self.code.value}({details})"
+
+
+def remembered(code: str, language: Language) -> str:
+    """The sentence for a failure of which only the code was kept; empty for none. Where it would name what is not known
+    any more, or the code is none of ours, it only says that there was no answer."""
+    if not code:
+        return ""
+    sentence = catalogue(language).get(f"error.{code}", "{")
+    return text("failure.remembered", language) if "{" in sentence else sentence

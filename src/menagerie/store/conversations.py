@@ -181,8 +181,8 @@ def _cursor(connection: Connection, before: str, user: User) -> int | None:
 def _tree(connection: Connection, session: RowMapping) -> Tree:
     trunk = {"its_trunk": session["trunk"]}
     rows = connection.execute(_TURNS, trunk).mappings().all()
-    answers = dict(connection.execute(_ANSWERS, trunk).tuples().all())
-    parents = _parents(connection.execute(_SAID, trunk).tuples(), rows)
+    answers = {turn: content for turn, content in connection.execute(_ANSWERS, trunk)}  # noqa: C416 - rows are no pairs to a type checker
+    parents = _parents(connection.execute(_SAID, trunk).all(), rows)
     ids = {row["key"]: row["id"] for row in rows}
     told = [row for row in rows if row["key"] in parents]
     return Tree(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.errors import remembered
 from menagerie.locales import Language
 from menagerie.store.conversations import Feedback, Page, Summary, ToldTurn, Tree
 
@@ -50,17 +50,6 @@ def tree_object(tree: Tree, language: Language) -> dict[str, Any]:
     return {**_about(tree.about), "turns": told, "leaf": tree.leaf, "running": tree.running}
 
 
-def failure_text(code: str, language: Language) -> str:
-    """The sentence for a failure of which only its code was kept; empty for none. What its sentence would have named is
-    not known any more: then it is that of `internal`."""
-    if not code:
-        return ""
-    try:
-        return MenagerieError(ErrorCode(code)).message(language)
-    except (ValueError, KeyError):
-        return MenagerieError(ErrorCode.INTERNAL).message(language)
-
-
 def _about(summary: Summary) -> dict[str, Any]:
     return {
         "id": summary.id,
@@ -82,7 +71,7 @@ def _turn_object(turn: ToldTurn, language: Language) -> dict[str, Any]:
         "language": turn.language,
         "outcome": turn.outcome,
         "code": turn.code,
-        "message": failure_text(turn.code, language),
+        "message": remembered(turn.code, language),
         "accepted_at": _moment(turn.accepted_at),
         "answer": turn.answer,
         "provenance": msgspec.Raw(turn.provenance.encode()) if turn.provenance else None,

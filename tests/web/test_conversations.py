@@ -1,0 +1,222 @@
+"""`/conversations`: what people see of what they said, and what nobody else does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from menagerie.core.identity import User
+from menagerie.store.database import Store
+from menagerie.web.routes import conversations
+from tests.contracts.test_conversations import fail, say
+from tests.store.examples import ANN as ANN_HERSELF
+from tests.store.examples import start
+from tests.web.serving import parts, serving
+
+ANN = {"X-Forwarded-User": "ann"}
+BOB = {"X-Forwarded-User": "bob"}
+NOBODY: dict[str, str] = {}
+
+
+@dataclass
+class Served:
+    """The routes over a real store."""
+
+    client: aiohttp.ClientSession
+    store: Store
+
+    async def get(self, path: str, who: dict[str, str] = ANN, **query: str) -> dict[str, Any]:
+        async with self.client.get(path, params=query, headers=who) as answer:
+            assert answer.status == 200, await answer.text()
+            return dict(await answer.json())
+
+    async def titles(self, who: dict[str, str] = ANN, **query: str) -> list[str]:
+        return [one["title"] for one in (await self.get("/conversations", who, **query))["conversations"]]
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    given = parts(tmp_path, trusted_proxies=("127.0.0.0/8",))
+    given.store = store = await Store.open("", given.settings.data)
+    given.routers = (conversations.router,)
+    try:
+        async with serving(given) as client:
+            yield Served(client, store)
+    finally:
+        await store.close()
+
+
+async def code(attempt: Any) -> tuple[int, str]:
+    async with attempt as answer:
+        return answer.status, (await answer.json())["error"]["code"]
+
+
+async def test_a_list_has_what_the_contract_says(served: Served) -> None:
+    _, session = await say(served.store, "Hello?")
+    told = await served.get("/conversations")
+    (only,) = told["conversations"]
+    assert (told["next"], told["kept"]) == (None, True)
+    assert only == {
+        "id": session,
+        "persona": "owl",
+        "title": "Hello?",
+        "named": False,
+        "language": "en",
+        "started": "2026-11-23T12:00:00.123+00:00",
+        "last_at": "2026-11-23T12:00:00.123+00:00",
+        "turns": 1,
+    }
+
+
+async def test_the_list_is_searched_narrowed_and_paged(served: Served) -> None:
+    await say(served.store, "Été")
+    await say(served.store, "Hiver", persona="fox")
+    await say(served.store, "Said by a program", channel="openai.responses")
+    assert await served.titles() == ["Hiver", "Été"]
+    assert await served.titles(q="ete") == ["Été"]
+    assert await served.titles(persona="fox") == ["Hiver"]
+    page = await served.get("/conversations", limit="1")
+    assert await served.titles(before=page["next"]) == ["Été"]
+
+
+async def test_two_people_see_each_their_own_and_nobody_has_no_list(served: Served) -> None:
+    _, session = await say(served.store, "Ann's")
+    _, nobodys = await say(served.store, "Nobody's", user=User())
+    assert await served.titles(ANN) == ["Ann's"]
+    assert await served.titles(BOB) == []
+    told = await served.get("/conversations", NOBODY)
+    assert told == {"conversations": [], "next": None, "kept": False}
+    assert (await served.get(f"/conversations/{nobodys}", NOBODY))["title"] == "Nobody's"
+    assert await code(served.client.get(f"/conversations/{session}")) == (404, "session.unknown")
+
+
+async def test_one_conversation_has_what_the_contract_says(served: Served) -> None:
+    one, session = await say(served.store, "1")
+    two, _ = await fail(served.store, "2", session)
+    told = await served.get(f"/conversations/{session}", lang="fr")
+    first, second = told.pop("turns")
+    assert first.pop("provenance")["model"]["name"] == "tiny"
+    assert first == {
+        "id": one,
+        "parent": None,
+        "session": session,
+        "prompt": "1",
+        "language": "en",
+        "outcome": "done",
+        "code": "",
+        "message": "",
+        "accepted_at": "2026-11-23T12:00:00.123+00:00",
+        "answer": "1!",
+        "feedback": None,
+    }
+    assert (second["parent"], second["outcome"], second["code"]) == (one, "failed", "engine.lost")
+    assert "modèle" in second["message"]
+    assert (second["answer"], second["provenance"]) == ("", None)
+    assert (told["id"], told["title"], told["leaf"], told["running"]) == (session, "1", two, None)
+
+
+async def test_a_failure_whose_sentence_needs_more_than_is_known_is_told_all_the_same(served: Served) -> None:
+    for failure in ("prompt.too_long", "no.such.code"):
+        _, session = await say(served.store, "1", outcome="failed", code=failure)
+        (turn,) = (await served.get(f"/conversations/{session}"))["turns"]
+        assert turn["code"] == failure
+        assert "{" not in turn["message"]
+        assert turn["message"]
+
+
+async def test_a_running_turn_is_told_as_accepted(served: Served) -> None:
+    running = start("Still?")
+    session = (await served.store.turns.accept(running)).session
+    told = await served.get(f"/conversations/{session}")
+    assert told["running"] == told["leaf"] == running.turn
+    assert told["turns"][0]["outcome"] == "accepted"
+
+
+async def test_branches_are_told_as_a_tree_by_the_id_of_any_of_them(served: Served) -> None:
+    one, session = await say(served.store, "1")
+    await say(served.store, "2", session)
+    branch = await served.store.sessions.branch(session, one, ANN_HERSELF)
+    await say(served.store, "2 edited", branch)
+    for each in (session, branch):
+        told = await served.get(f"/conversations/{each}")
+        assert told["id"] == session
+        assert [(turn["prompt"], turn["parent"], turn["session"]) for turn in told["turns"]] == [
+            ("1", None, session),
+            ("2", one, session),
+            ("2 edited", one, branch),
+        ]
+
+
+async def test_a_conversation_is_named_and_unnamed(served: Served) -> None:
+    _, session = await say(served.store, "Hello?")
+    for given, title, named in ((" My\nowl\u202e ", "My owl", True), ("", "Hello?", False)):
+        async with served.client.patch(
+            f"/conversations/{session}", json={"title": given}, headers=ANN
+        ) as answer:
+            assert answer.status == 200
+            told = await answer.json()
+        assert (told["title"], told["named"], told["turns"]) == (title, named, 1)
+    for wrong in ({"title": "x" * 201}, {"title": 1}, {}, {"title": "x", "more": 1}):
+        attempt = served.client.patch(f"/conversations/{session}", json=wrong, headers=ANN)
+        assert await code(attempt) == (400, "request.invalid")
+
+
+async def test_what_is_deleted_is_gone(served: Served) -> None:
+    _, session = await say(served.store, "secret")
+    async with served.client.delete(f"/conversations/{session}", headers=ANN) as answer:
+        assert (answer.status, await answer.read()) == (204, b"")
+    assert await code(served.client.get(f"/conversations/{session}", headers=ANN)) == (404, "session.unknown")
+    assert await served.titles() == []
+    assert await served.titles(q="secret") == []
+
+
+async def test_feedback_is_given_and_taken_back(served: Served) -> None:
+    one, session = await say(served.store, "1")
+    path = f"/conversations/{session}/turns/{one}/feedback"
+    for given, kept in (
+        ({"value": "good"}, {"value": "good", "comment": ""}),
+        ({"value": "bad", "comment": " No. "}, {"value": "bad", "comment": "No."}),
+        ({"value": "", "comment": "ignored"}, None),
+    ):
+        async with served.client.put(path, json=given, headers=ANN) as answer:
+            assert answer.status == 204
+        assert (await served.get(f"/conversations/{session}"))["turns"][0]["feedback"] == kept
+    for wrong in ({"value": "great"}, {"comment": "x"}, {"value": "bad", "comment": "x" * 2001}):
+        assert await code(served.client.put(path, json=wrong, headers=ANN)) == (400, "request.invalid")
+
+
+async def test_for_others_it_does_not_exist_whatever_they_try(served: Served) -> None:
+    one, session = await say(served.store, "1")
+    paths = [f"/conversations/{session}", "/conversations/none", "/conversations/%00"]
+    for path in paths:
+        for who in (BOB, NOBODY):
+            for attempt in (
+                served.client.get(path, headers=who),
+                served.client.patch(path, json={"title": "Mine"}, headers=who),
+                served.client.delete(path, headers=who),
+                served.client.put(f"{path}/turns/{one}/feedback", json={"value": "good"}, headers=who),
+            ):
+                assert await code(attempt) == (404, "session.unknown")
+    assert await code(served.client.get("/conversations?before=none", headers=ANN)) == (
+        404,
+        "session.unknown",
+    )
+    assert await served.titles() == ["1"]
+
+
+async def test_what_is_asked_wrongly_is_refused_by_name(served: Served) -> None:
+    for query in ("limit=0", "limit=101", "limit=x", f"q={'x' * 201}"):
+        attempt = served.client.get(f"/conversations?{query}", headers=ANN)
+        assert await code(attempt) == (400, "request.invalid")
+
+
+async def test_another_sites_page_may_do_nothing(served: Served) -> None:
+    _, session = await say(served.store, "1")
+    foreign = {**ANN, "Origin": "https://evil.example"}
+    attempt = served.client.delete(f"/conversations/{session}", headers=foreign)
+    assert await code(attempt) == (403, "request.origin_refused")
