@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from menagerie.core.numbers import number_text
 from menagerie.web.plots import TONES, Axis, Kind, Plot, Point, Series, svg, swatch
-from menagerie.web.ticks import clock_text, log_ticks, number_text, number_ticks, time_ticks
+from menagerie.web.ticks import clock_text, log_ticks, number_ticks, time_ticks
 
 NOON = 1_700_049_600.0
 TORONTO = ZoneInfo("America/Toronto")

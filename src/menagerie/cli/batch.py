@@ -24,10 +24,10 @@ from menagerie.batches.work import Work, failure_line, job_of
 from menagerie.cli.batch_bar import BatchBar
 from menagerie.cli.exits import CommandError, Exit, wanted_settings
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.numbers import number_text
 from menagerie.locales import Language, text
 from menagerie.settings import Settings
 from menagerie.store.failures import Reason, StoreUnavailableError
-from menagerie.web.ticks import number_text
 
 _ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 (compared, not listened on)
 _HINTS = {

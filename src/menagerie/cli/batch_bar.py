@@ -10,8 +10,8 @@ from typing import Final, Never, Self
 from tqdm import tqdm
 
 from menagerie.batches.pace import Progress
+from menagerie.core.numbers import number_text
 from menagerie.locales import Language, text
-from menagerie.web.ticks import number_text
 
 LINE_S: Final = 5.0
 _DRAWN_S: Final = 0.1

@@ -16,6 +16,7 @@ from menagerie.cli.fact_arguments import NOBODY
 from menagerie.cli.facts_bar import FactsBar
 from menagerie.cli.facts_work import Done, add_place, embed, remove_document
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.numbers import number_text
 from menagerie.embeddings.service import Embeddings
 from menagerie.engines.devices import detect
 from menagerie.engines.engine import Limits
@@ -34,7 +35,6 @@ from menagerie.store.database import Store
 from menagerie.store.facts.collections import Collection, Folder
 from menagerie.store.facts.documents import DocumentRecord
 from menagerie.web.facts import failure_of
-from menagerie.web.ticks import number_text
 
 
 def run(arguments: Namespace, language: Language) -> int:

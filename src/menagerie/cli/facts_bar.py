@@ -10,8 +10,8 @@ from typing import Final, Literal, Never, Self
 
 from tqdm import tqdm
 
+from menagerie.core.numbers import number_text
 from menagerie.locales import Language, text
-from menagerie.web.ticks import number_text
 
 Stage = Literal["reading", "embedding"]
 

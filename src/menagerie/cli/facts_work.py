@@ -14,6 +14,7 @@ import msgspec
 from menagerie.cli.exits import CommandError, Exit
 from menagerie.cli.facts_bar import FactsBar
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.numbers import number_text
 from menagerie.grounding.facts.access import ADMINISTRATOR
 from menagerie.grounding.facts.ingest import Outcome
 from menagerie.grounding.facts.service import FactBases
@@ -21,7 +22,6 @@ from menagerie.locales import Language, text
 from menagerie.store.facts.collections import Collection
 from menagerie.store.facts.documents import DocumentRecord
 from menagerie.web.facts import failure_of
-from menagerie.web.ticks import number_text
 
 _ADDRESS: Final = re.compile(r"https?://\S+", re.IGNORECASE)
 _ASKS_S: Final = 1.0

@@ -14,10 +14,10 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from menagerie import __version__
 from menagerie.core.errors import ErrorCode
 from menagerie.core.languages import OTHER
+from menagerie.core.numbers import number_text
 from menagerie.locales import LANGUAGES, Language, catalogue, text
 from menagerie.web.assets import assets
 from menagerie.web.shown_sources import moment_text, shown_source
-from menagerie.web.ticks import number_text
 
 LANGUAGE_COOKIE: Final = "lang"
 A_YEAR: Final = 365 * 24 * 3600

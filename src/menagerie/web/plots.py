@@ -13,8 +13,9 @@ from html import escape
 from math import ceil, log10
 from typing import Final, Literal
 
+from menagerie.core.numbers import number_text
 from menagerie.locales import Language
-from menagerie.web.ticks import Tick, clock_text, log_ticks, number_text, number_ticks, time_ticks
+from menagerie.web.ticks import Tick, clock_text, log_ticks, number_ticks, time_ticks
 
 TONES: Final = 6
 """Different looks; more series than that begin again."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from menagerie.core.numbers import number_text
 from menagerie.engines.figures import shown_name
 from menagerie.engines.history import History
 from menagerie.engines.overview import DeviceView, EngineState, EngineView, Overview
@@ -21,7 +22,6 @@ from menagerie.web.stats_words import (
     share_text,
     span_text,
 )
-from menagerie.web.ticks import number_text
 
 _WELL: Final = frozenset({"ready"})
 _BUSY: Final = frozenset({"waiting", "loading", "leaving"})

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from menagerie.core.numbers import number_text
 from menagerie.engines.history import History, Period, Quantiles
 from menagerie.engines.overview import DeviceView
 from menagerie.engines.plan import MIB
@@ -20,7 +21,6 @@ from menagerie.web.stats_words import (
     memory_text,
     span_text,
 )
-from menagerie.web.ticks import number_text
 
 MOST_DEVICES: Final = 8
 _GB: Final = 1e9

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final
 
+from menagerie.core.numbers import number_text
 from menagerie.engines.plan import MIB
 from menagerie.locales import Language, catalogue, text
 from menagerie.models.failures import size_text
-from menagerie.web.ticks import clock_text, number_text
+from menagerie.web.ticks import clock_text
 
 NONE: Final = "–"
 """Where there is nothing to tell."""

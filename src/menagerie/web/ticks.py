@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from math import ceil, floor, log10
 from typing import Final
 
+from menagerie.core.numbers import number_text
 from menagerie.locales import Language
 
 Tick = tuple[float, str]
@@ -22,14 +23,6 @@ _TIME_STEPS: Final = (
 _MOST_DIGITS: Final = 6
 _DECADES: Final = 8
 _NO_BREAK: Final = "\N{NO-BREAK SPACE}"
-
-
-def number_text(value: float, language: Language, digits: int = 0, unit: str = "") -> str:
-    """`1,234.5 s` in English, `1 234,5 s` in French, with non-breaking spaces."""
-    plain = f"{value:,.{digits}f}"
-    if language == "fr":
-        plain = plain.replace(",", _NO_BREAK).replace(".", ",")
-    return f"{plain}{_NO_BREAK}{unit}" if unit else plain
 
 
 def clock_text(moment: float, language: Language, zone: tzinfo, *, seconds: bool = False) -> str:
