@@ -51,8 +51,8 @@ def shape(tree: Tree) -> dict[str, str | None]:
     return {turn.prompt: prompts.get(turn.parent or "") for turn in tree.turns}
 
 
-async def titles(store: Store, words: str = "", user: User = ANN, **more: str) -> list[str]:
-    page = await store.conversations.list(user, Wanted(words=words, **more))
+async def titles(store: Store, words: str = "", user: User = ANN, persona: str = "") -> list[str]:
+    page = await store.conversations.list(user, Wanted(words=words, persona=persona))
     assert page.after is None
     return [one.title for one in page.conversations]
 

@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from menagerie.store import schema
+from menagerie.store.connections import Work
 from menagerie.store.database import FILE_NAME, Store
 from menagerie.store.failures import Reason, StoreUnavailableError
 from menagerie.store.sqlite import Sqlite
@@ -84,6 +85,51 @@ async def test_turns_of_before_requests_had_names_have_none(database: Sqlite) ->
         lambda connection: connection.execute(text("SELECT id, request FROM turns ORDER BY key")).all()
     )
     assert [tuple(row) for row in names] == [("one", ""), ("two", "")]
+
+
+async def test_what_was_said_before_there_were_branches_is_a_conversation_of_its_own(
+    database: Sqlite,
+) -> None:
+    def step(revision: str) -> Work[None]:
+        return lambda connection: command.upgrade(schema.alembic_configuration(connection), revision)
+
+    def said(connection: Connection) -> None:
+        for key, name in ((1, "old"), (2, "copy without a turn")):
+            connection.execute(
+                text(
+                    "INSERT INTO sessions (key, id, owner, persona, language, system, started, last_at, last_turn,"
+                    " length) VALUES (:key, :id, 'ann', 'owl', 'en', '', :at, :at, 1, 1)"
+                ),
+                {"key": key, "id": name, "at": "2026-11-23 12:00:00.000000"},
+            )
+        connection.execute(
+            text(
+                "INSERT INTO messages (session, position, turn, role, content) VALUES (1, 0, 1, 'user', 'Hi')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO turns (key, id, session, instance, owner, address, channel, persona, language, model,"
+                " model_sha256, prompt, outcome, code, accepted_at)"
+                " VALUES (1, 't', 'old', 1, 'ann', '', 'socket', 'owl', 'en', '', '', 'Hi', 'done', '', :at)"
+            ),
+            {"at": "2026-11-23 12:00:00.000000"},
+        )
+
+    def kept(connection: Connection) -> list[tuple[str, ...]]:
+        rows = connection.execute(text("SELECT id, trunk, channel FROM sessions ORDER BY key")).all()
+        words = connection.execute(text("SELECT content FROM messages")).all()
+        return [*map(tuple, rows), *map(tuple, words)]
+
+    await database.write(step("0003"))
+    await database.write(said)
+    await database.write(schema.upgrade)
+    expected: list[tuple[str, ...]] = [
+        ("old", "old", "socket"),
+        ("copy without a turn", "copy without a turn", ""),
+        ("Hi",),
+    ]
+    assert await database.read(kept) == expected
 
 
 async def test_bringing_up_to_date_what_is_up_to_date_changes_nothing(tmp_path: Path) -> None:

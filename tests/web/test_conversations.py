@@ -16,7 +16,7 @@ from menagerie.web.routes import conversations
 from tests.contracts.test_conversations import fail, say
 from tests.store.examples import ANN as ANN_HERSELF
 from tests.store.examples import start
-from tests.web.serving import parts, serving
+from tests.web.serving import application, parts, serving
 
 ANN = {"X-Forwarded-User": "ann"}
 BOB = {"X-Forwarded-User": "bob"}
@@ -200,6 +200,7 @@ async def test_for_others_it_does_not_exist_whatever_they_try(served: Served) ->
                 served.client.patch(path, json={"title": "Mine"}, headers=who),
                 served.client.delete(path, headers=who),
                 served.client.put(f"{path}/turns/{one}/feedback", json={"value": "good"}, headers=who),
+                served.client.get(f"{path}/export", headers=who),
             ):
                 assert await code(attempt) == (404, "session.unknown")
     assert await code(served.client.get("/conversations?before=none", headers=ANN)) == (
@@ -220,3 +221,68 @@ async def test_another_sites_page_may_do_nothing(served: Served) -> None:
     foreign = {**ANN, "Origin": "https://evil.example"}
     attempt = served.client.delete(f"/conversations/{session}", headers=foreign)
     assert await code(attempt) == (403, "request.origin_refused")
+
+
+MEDIA = {
+    "md": "text/markdown; charset=utf-8",
+    "json": "application/json",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+}
+
+
+@pytest.mark.parametrize("form", MEDIA)
+async def test_a_conversation_is_taken_along_as_a_file(served: Served, form: str) -> None:
+    _, session = await say(served.store, "Hello?", persona="otter")
+    query = {"format": form, "lang": "fr"}
+    async with served.client.get(f"/conversations/{session}/export", params=query, headers=ANN) as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == MEDIA[form]
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="otter-2026-11-23.{form}"'
+        assert answer.headers["Content-Language"] == "fr"
+        assert answer.headers["Cache-Control"] == "no-store"
+        content = await answer.read()
+    if form != "docx":
+        assert "Hello?!" in content.decode()
+        assert "Loutre" in content.decode()
+        assert "générée par une IA, à vérifier" in content.decode() or form == "json"
+
+
+async def test_of_several_branches_one_is_taken_along(served: Served) -> None:
+    one, session = await say(served.store, "first")
+    two, _ = await say(served.store, "second", session)
+    branch = await served.store.sessions.branch(session, one, ANN_HERSELF)
+    three, _ = await say(served.store, "other", branch)
+    path = f"/conversations/{session}/export"
+    for leaf, prompts in (("", ["first", "other"]), (three, ["first", "other"]), (two, ["first", "second"])):
+        told = await served.get(path, format="json", leaf=leaf)
+        assert [turn["prompt"] for turn in told["turns"]] == prompts
+    for wrong in ({"leaf": "none"}, {"leaf": three[:-1]}):
+        assert await code(served.client.get(path, params=wrong, headers=ANN)) == (404, "session.unknown")
+    attempt = served.client.get(path, params={"format": "pdf"}, headers=ANN)
+    assert await code(attempt) == (400, "request.invalid")
+
+
+async def test_what_models_wrote_into_a_conversation_is_only_text_in_its_file(served: Served) -> None:
+    _, session = await say(
+        served.store, "Hello?", answer="<script>alert(1)</script>\n```\n[x](javascript:alert(1))"
+    )
+    async with served.client.get(f"/conversations/{session}/export", headers=ANN) as answer:
+        told = await answer.text()
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "````text\n<script>alert(1)</script>\n```\n[x](javascript:alert(1))\n````\n" in told
+
+
+async def test_the_interfaces_describe_themselves(tmp_path: Path) -> None:
+    given = parts(tmp_path)
+    given.routers = (conversations.router,)
+    paths = application(given).openapi()["paths"]
+    told = {(method, path): operation for path, item in paths.items() for method, operation in item.items()}
+    ours = {place: operation for place, operation in told.items() if place[1].startswith("/conversations")}
+    assert len(ours) == 6
+    for place, operation in ours.items():
+        assert operation["summary"], place
+        assert operation["description"], place
+    exported = ours["get", "/conversations/{conversation}/export"]
+    assert set(exported["responses"]["200"]["content"]) >= {
+        kind.partition(";")[0] for kind in MEDIA.values()
+    } - {"text/markdown"}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from menagerie.conversation.export.document import Branch
+from menagerie.conversation.export.download import MEDIA, Format, download
+from menagerie.core.errors import MenagerieError
 from menagerie.core.identity import User
 from menagerie.locales import Language
 from menagerie.store.conversations import Tree, Wanted
@@ -35,10 +40,13 @@ Words = Annotated[
     str, Query(max_length=200, description="Words that must all occur, whatever their case and accents.")
 ]
 PersonaName = Annotated[str, Query(max_length=100, description="Only conversations with this persona.")]
+Leaf = Annotated[
+    str, Query(max_length=100, description="The turn that the branch ends with; default: the newest.")
+]
+Form = Annotated[Format, Query(alias="format")]
 Limit = Annotated[int, Query(ge=1, le=100)]
 Before = Annotated[str, Query(max_length=100, description="The `next` of an earlier page.")]
 
-_ID: Final[dict[str, Any]] = {"type": "string", "description": "The id of any of its sessions."}
 _TITLE: Final[dict[str, Any]] = {"type": "string", "maxLength": LONGEST_TITLE}
 _FEEDBACK: Final[dict[str, Any]] = {
     "value": {"type": "string", "enum": ["good", "bad", ""]},
@@ -70,6 +78,10 @@ _ONE: Final = _told(
     "The conversation. `turns` are in order of time and form a tree by `parent`; `leaf` is the newest, `running` one"
     " that is still being answered."
 )
+
+_EXPORT: Final[dict[str, Any]] = {
+    "responses": {"200": {"description": "The file.", "content": {kind: {} for kind in MEDIA.values()}}}
+}
 
 router = APIRouter(prefix="/conversations", tags=["conversations"])
 
@@ -118,6 +130,26 @@ async def delete_conversation(conversation: str, request: Request) -> Response:
     return Response(status_code=204)
 
 
+@router.get("/{conversation}/export", summary="Take a conversation along", openapi_extra=_EXPORT)
+async def export_conversation(
+    conversation: str, request: Request, form: Form = "md", leaf: Leaf = ""
+) -> Response:
+    """One branch of it as a file, with the account of every answer, in the language of `lang`."""
+    services, user, language = await _asked(request)
+    tree = await services.store.conversations.get(conversation, user)
+    branch = Branch(
+        about=tree.about,
+        turns=tree.branch(leaf or None),
+        persona=_title(services, tree.about.persona, language),
+        language=language,
+        zone=ZoneInfo(services.settings.timezone),
+        at=datetime.now(UTC),
+    )
+    made = await run_in_threadpool(download, branch, form)
+    headers = {"Content-Disposition": f'attachment; filename="{made.name}"', "Content-Language": language}
+    return Response(made.content, media_type=made.media_type, headers=headers)
+
+
 @router.put(
     "/{conversation}/turns/{turn}/feedback",
     summary="Say what you think of an answer",
@@ -137,6 +169,14 @@ async def _asked(request: Request) -> tuple[Services, User, Language]:
     services, caller = services_of(request), await caller_of(request, public=True)
     services.rates.enter(caller.key)
     return services, caller.user, language_of(request, services.settings)
+
+
+def _title(services: Services, persona: str, language: Language) -> str:
+    """The title of a persona; its name where it is no longer there."""
+    try:
+        return services.personas.get(persona).text("title", language) or persona
+    except MenagerieError:
+        return persona
 
 
 def _encoded(tree: Tree, language: Language) -> bytes:
