@@ -8,12 +8,14 @@ import contextlib
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.identity import User
 from menagerie.core.provenance import CitationFacts, SourceFacts
 from menagerie.store.conversations import Feedback, Tree, Wanted
 from menagerie.store.database import Store
+from menagerie.store.tables import turn_feedback
 from menagerie.store.turns import Outcome
 from tests.store.examples import ANN, BOB, PROVENANCE, end, start, words
 
@@ -55,6 +57,12 @@ async def titles(store: Store, words: str = "", user: User = ANN, persona: str =
     page = await store.conversations.list(user, Wanted(words=words, persona=persona))
     assert page.after is None
     return [one.title for one in page.conversations]
+
+
+async def opinions(store: Store) -> list[str]:
+    """All comments on answers that are in the database."""
+    query = select(turn_feedback.c.comment)
+    return list(await store._database.read(lambda connection: connection.execute(query).scalars().all()))
 
 
 async def refused(attempt: object) -> ErrorCode:
@@ -343,6 +351,7 @@ async def test_what_was_said_is_gone_from_everywhere_once_a_conversation_is_dele
         assert await refused(store.conversations.get(gone, ANN)) is ErrorCode.SESSION_UNKNOWN
         assert await refused(store.sessions.get(gone, ANN)) is ErrorCode.SESSION_UNKNOWN
     assert await titles(store) == ["kept"]
+    assert await opinions(store) == []
     for turn in (beginning.turn, two, three, failed):
         record = await store.turns.get(turn)
         assert record is not None
@@ -371,8 +380,10 @@ async def test_a_forgotten_turn_is_not_told_and_its_feedback_is_gone(store: Stor
     one, session = await say(store, "1")
     await say(store, "2", session)
     await store.conversations.rate(session, one, Feedback("bad", "secret"), ANN)
+    assert await opinions(store) == ["secret"]
     await store.sessions.forget(one, ANN)
     assert shape(await store.conversations.get(session, ANN)) == {"2": None}
+    assert await opinions(store) == []
 
 
 async def test_of_somebody_elses_conversation_nothing_can_be_done(store: Store) -> None:

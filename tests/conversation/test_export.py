@@ -135,6 +135,7 @@ WANTED: dict[Language, tuple[str, ...]] = {
         "1,234",
         "4.6\u00a0s",
         "page 3",
+        "12 characters",
         "in French",
     ),
     "fr": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Literal
 
 import msgspec
@@ -108,9 +109,8 @@ class Conversations:
         found: list[Summary] = []
         while True:
             count = min(limit - len(found), AT_ONCE) if search.words else limit - len(found)
-            place, most = at, count + 1
             part = await self._database.read(
-                lambda connection, place=place, most=most: listed(connection, user, wanted, place, most)  # type: ignore[misc]
+                partial(listed, user=user, wanted=wanted, before=at, limit=count + 1)
             )
             has_more, part = len(part) > count, part[:count]
             found += await search.matching(part)

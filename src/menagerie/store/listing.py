@@ -46,7 +46,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def listed(
-    connection: Connection, user: User, wanted: Wanted, before: int | None, limit: int
+    connection: Connection, *, user: User, wanted: Wanted, before: int | None, limit: int
 ) -> list[Summary]:
     """The conversations of `user` whose newest turn has a key below `before`, the newest first."""
     query = _LIST.where(sessions.c.owner.in_(user.names)).limit(limit)

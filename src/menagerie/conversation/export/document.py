@@ -14,6 +14,7 @@ from menagerie.conversation.export.account import Fact, facts_of, moment_of
 from menagerie.conversation.prompt import spoken_time
 from menagerie.core.errors import remembered
 from menagerie.core.languages import parse_language
+from menagerie.core.numbers import number_text
 from menagerie.core.provenance import Provenance, SourceFacts
 from menagerie.grounding.given import GivenKind
 from menagerie.grounding.telling import heading_below
@@ -144,7 +145,9 @@ def _source(source: SourceFacts, language: Language, zone: tzinfo) -> Source:
     title = source.title or text("export.pasted" if source.kind in _GIVEN else "export.untitled", language)
     below = heading_below(source.title, source.heading)
     spoken = parse_language(source.language)
+    size = number_text(source.characters, language) if source.kind in _GIVEN else ""
     details = (
+        text("export.characters", language, count=size) if size else "",
         text("export.page", language, page=source.page) if source.page else "",
         text(f"export.in_{spoken}", language) if spoken and spoken != language else "",
         text("export.read", language, when=moment_of(source.read, language, zone)) if source.read else "",

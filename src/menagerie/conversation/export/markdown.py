@@ -60,9 +60,9 @@ def _exchange(document: Document, exchange: Exchange) -> Iterator[str]:
         "",
         *quoted(exchange.question),
     )
-    yield from ("", f"### {escaped(document.word('answer'))}", "")
+    yield from ("", f"### {escaped(document.word('answer'))}")
     if exchange.answer:
-        yield from quoted(exchange.answer)
+        yield from ("", *quoted(exchange.answer))
     if exchange.note:
         yield from ("", f"*{escaped(exchange.note)}*")
     if exchange.facts:
