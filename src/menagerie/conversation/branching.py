@@ -10,6 +10,6 @@ async def going_on(sessions: Sessions, request: TurnRequest) -> str | None:
     """The session in which a turn goes on; None begins one. Raises `session.unknown` where it may not go on there."""
     if request.after is None:
         return request.session
-    if not request.after:
-        return None
-    return await sessions.after(request.after, request.user)
+    if request.session:
+        return await sessions.branch(request.session, request.after, request.user)
+    return await sessions.after(request.after, request.user) if request.after else None

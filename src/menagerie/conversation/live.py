@@ -26,7 +26,7 @@ import structlog
 
 from menagerie.conversation.live_turn import LiveTurn
 from menagerie.conversation.running import TurnRequest
-from menagerie.core.errors import ErrorCode, MenagerieError, message_of
+from menagerie.core.errors import ErrorCode, MenagerieError, remembered
 from menagerie.core.events import Accepted, AnyEvent, Ended, Failed, Outcome
 from menagerie.core.identity import User
 from menagerie.core.provenance import Provenance
@@ -210,6 +210,7 @@ class LiveTurns:
 
     async def _told(self, record: TurnRecord, outcome: Outcome, user: User, language: Language) -> Ended:
         try:
+            trunk = await self._store.sessions.trunk(record.session, user)
             answer = await self._store.sessions.answer(record.id, user)
         except MenagerieError as failure:
             if failure.code is not ErrorCode.SESSION_UNKNOWN:
@@ -219,10 +220,10 @@ class LiveTurns:
         return Ended(
             turn=record.id,
             session=record.session,
-            conversation=record.session,
+            conversation=trunk,
             outcome=outcome,
             code=record.code,
-            message=message_of(record.code, language),
+            message=remembered(record.code, language),
             answer=answer.content if answer else "",
             provenance=msgspec.json.decode(provenance, type=Provenance) if provenance else None,
         )

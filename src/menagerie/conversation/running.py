@@ -168,6 +168,12 @@ class RunningTurn:
         self.request = msgspec.structs.replace(self.request, prompt=prompt)
         self.user = Message("user", prompt)
 
+    @property
+    def branch_of(self) -> str:
+        """The id of the conversation that its session is a branch of; empty where the session is its first."""
+        trunk = self.conversation.trunk if self.conversation else ""
+        return "" if trunk == self.session else trunk
+
     def go_on_in(self, session: str | None) -> None:
         """Let it be a turn of this session; None: of a new one."""
         self.request = msgspec.structs.replace(self.request, session=session)

@@ -153,7 +153,7 @@ class Turns:
             read = bool(turn.stuffing.text or turn.stuffing.passages)
             turn.stuffing_missing = configured and not read and request.session is None
         await self._accept(turn, persona, resolution)
-        events: list[AnyEvent] = [Accepted(turn.id, turn.session, persona.name)]
+        events: list[AnyEvent] = [Accepted(turn.id, turn.session, persona.name, turn.branch_of)]
         if resolution.wanted:
             wanted, model = resolution.wanted, resolution.facts.name
             events.append(_notice("notice.model_substituted", request.language, wanted=wanted, model=model))

@@ -96,17 +96,6 @@ class ErrorCode(StrEnum):
     INTERNAL = "internal"
 
 
-def message_of(code: str, language: Language) -> str:
-    """The sentence of a code of which nothing else was kept: where it had values, there are dots. Empty for no code."""
-    sentence = catalogue(language).get(f"error.{code}", text("error.internal", language)) if code else ""
-    return sentence.format_map(_Unknown())
-
-
-class _Unknown(dict[str, str]):
-    def __missing__(self, name: str) -> str:
-        return "…"
-
-
 class MenagerieError(Exception):
     """A failure that its caller may be told of. `values` fill the placeholders of its text; a `unit` is named by its
     key, `unit.<unit>`.

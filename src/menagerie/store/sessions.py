@@ -22,6 +22,8 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """A session as a turn finds it: the system prompt first, then its history, without the new prompt."""
 
     session: str
+    trunk: str
+    """The first session of all that branched from one."""
     persona: str
     messages: tuple[Message, ...]
     started: datetime
@@ -107,6 +109,10 @@ class Sessions:
         with all that was said up to it. Raises `session.unknown` where there is none of `user`'s with that turn."""
         return await self._database.write(lambda connection: _after(connection, turn, user))
 
+    async def trunk(self, session: str, user: User) -> str:
+        """The id of the conversation that a session belongs to. Raises `session.unknown`."""
+        return await self._database.read(lambda connection: str(owned(connection, session, user)["trunk"]))
+
     async def branch(self, session: str, after: str, user: User) -> str:
         """The session in which to go on after the turn `after` of the conversation that `session` belongs to; after
         `""`, from its very beginning. It is one that nothing else follows in, and where nothing runs; else a new one,
@@ -158,6 +164,7 @@ def conversation(connection: Connection, session: RowMapping) -> Conversation:
 def _conversation(session: RowMapping, said: Iterable[Any]) -> Conversation:
     return Conversation(
         session=session["id"],
+        trunk=session["trunk"],
         persona=session["persona"],
         messages=(*opening(session["system"]), *(_message(*row) for row in said)),
         started=session["started"],

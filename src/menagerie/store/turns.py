@@ -230,6 +230,7 @@ def _accept(connection: Connection, *, start: TurnStart, instance: int) -> Conve
         connection.execute(_INSERT_SESSION, begun)
     return Conversation(
         session=session,
+        trunk=session,
         persona=start.persona,
         messages=opening(start.system),
         started=start.at,

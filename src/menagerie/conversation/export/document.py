@@ -124,7 +124,7 @@ def _exchanges(turns: Sequence[ToldTurn], language: Language, zone: tzinfo) -> I
             question=clean(turn.prompt),
             question_language=turn.language,
             answer=clean(turn.answer),
-            answer_language=parse_language(getattr(account, "answer_language", "")) or "",
+            answer_language=parse_language(account.answer_language if account else "") or "",
             note=clean(_note(turn, language)),
             facts=tuple(Fact(one.name, clean(one.value)) for one in facts_of(answered, language, zone)),
             sources=tuple(_source(one, language, zone) for one in (answered.sources if answered else ())),
