@@ -15,6 +15,7 @@ from aiohttp import web
 from menagerie.conversation.running import TurnRequest
 from menagerie.core.events import Accepted, AnyEvent, Failed, Notice, Source, Token
 from menagerie.grounding import grounder
+from menagerie.locales import Language
 from menagerie.web.services import Services
 from tests.conversation.test_turn import ANA, done, notices, service, turn
 from tests.grounding.site_sources import SHELF, installed
@@ -183,6 +184,20 @@ async def test_a_strict_persona_that_finds_nothing_says_so_and_asks_no_model(
             services, "Qui peint les bouées?", persona="keeper", sources=("shelf",), language="fr"
         )
         assert said(events).startswith("Je n’ai rien trouvé dans mes sources")
+
+
+async def test_an_answer_tells_its_own_language_beside_that_of_its_turn(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    async with with_shelf(tmp_path, tiny_model, strict=True, sources=["shelf:all"]) as services:
+        languages: tuple[Language, ...] = ("en", "fr")
+        for language in languages:
+            events = await turn(services, "Buoys?", persona="keeper", sources=("shelf",), language=language)
+            account = done(events).provenance
+            assert (account.language, account.answer_language) == (language, language)
+            record = await services.store.turns.get(done(events).turn)
+            assert record is not None
+            assert f'"answer_language":"{language}"' in (record.provenance or "")
 
 
 async def test_a_place_that_fails_fails_the_turn_only_if_it_was_named_and_no_other_answered(

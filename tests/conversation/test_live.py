@@ -357,6 +357,26 @@ async def test_when_the_service_closes_everything_ends_and_everybody_is_told(
     assert refused.value.code is ErrorCode.STOPPING
 
 
+async def test_a_follower_that_is_somewhat_behind_is_told_before_the_service_is_closed(
+    script: Script, store: Store
+) -> None:
+    turns = LiveTurns(script, store, LONG)
+    turn = turns.ask(asked())
+    say(script, "x" * 50)
+    await some(turn, 51)
+    told: list[AnyEvent] = []
+
+    async def read_slowly() -> None:
+        async for _, event in turn.follow():
+            await store.turns.get("another")
+            told.append(event)
+
+    behind = asyncio.create_task(read_slowly())
+    await turns.close()
+    assert isinstance(told[-1], Failed)
+    await behind
+
+
 async def test_a_follower_that_never_reads_does_not_keep_the_service_from_closing(
     script: Script, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

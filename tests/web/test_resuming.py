@@ -194,12 +194,6 @@ async def test_a_turn_of_somebody_else_is_nothing_to_go_on_after(service: Servic
         assert failed["code"] == "session.unknown"
 
 
-async def test_the_language_of_an_answer_is_told_where_it_is_clear(service: Service) -> None:
-    async with socket(service) as opened:
-        done = (await turn(opened, prompt="Hi", session=""))[-1]
-    assert "answer_language" not in done["provenance"], "the tiny model writes in no language"
-
-
 async def test_an_answer_that_nobody_comes_back_for_is_stopped_in_the_end(tmp_path: Path) -> None:
     endless = write_tiny_model(tmp_path / "endless.gguf", context_length=65_536, end_bias=-100.0)
     settings = {
