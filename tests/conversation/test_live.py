@@ -352,3 +352,21 @@ async def test_what_was_deleted_is_unknown(live: LiveTurns, script: Script, stor
     with pytest.raises(MenagerieError) as refused:
         await live.ended(turn.turn, ANN, "en")
     assert refused.value.code is ErrorCode.TURN_UNKNOWN
+
+
+async def test_of_a_conversation_that_is_deleted_nothing_is_held_and_nothing_runs_on(
+    live: LiveTurns, script: Script, store: Store
+) -> None:
+    over = live.ask(asked())
+    say(script, "abc.")
+    await whole(over)
+    other = live.ask(asked(name="of-another-one"))
+    await some(other, 1)
+
+    live.forget(await store.conversations.delete(over.session, ANN))
+    assert live.find(over.turn, ANN) is None
+    assert live.find(other.turn, ANN) is other
+
+    live.forget(await store.conversations.delete(other.session, ANN))
+    events = await whole(other)
+    assert isinstance(events[-1][1], Failed)

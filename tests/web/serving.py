@@ -74,6 +74,9 @@ class ScriptedTurns:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
+    async def ended(self, _turn: str) -> None:
+        """Nothing is recorded here."""
+
     async def run(self, request: TurnRequest) -> AsyncGenerator[AnyEvent, None]:
         self.requests.append(request)
         self.begun.set()

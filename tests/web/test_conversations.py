@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from menagerie.conversation.live import LiveTurns
 from menagerie.core.identity import User
 from menagerie.store.database import Store
 from menagerie.web.routes import conversations
@@ -43,6 +44,7 @@ class Served:
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     given = parts(tmp_path, trusted_proxies=("127.0.0.0/8",))
     given.store = store = await Store.open("", given.settings.data)
+    given.live = LiveTurns(given.turns, store, away_s=60.0)
     given.routers = (conversations.router,)
     try:
         async with serving(given) as client:

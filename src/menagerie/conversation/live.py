@@ -107,6 +107,14 @@ class LiveTurns:
             await asyncio.sleep(_LOOKS_AGAIN_S)
         raise MenagerieError(ErrorCode.TURN_UNKNOWN)
 
+    def forget(self, conversation: str) -> None:
+        """Let go of what is held of a conversation that was deleted, and end what runs in it."""
+        for live in [one for one in self._by_turn.values() if one.conversation == conversation]:
+            if live.over:
+                self._forget(live)
+            else:
+                self._end(live)
+
     async def close(self) -> None:
         """End what runs, and wait until that is stored and, for a moment, until who follows has been told."""
         self._closed = True
@@ -142,7 +150,8 @@ class LiveTurns:
                             self._by_turn[event.turn] = live
             if known:
                 ended = await self.ended(request.request, request.user, request.language)
-                live.turn, live.session = ended.turn, ended.session
+                live.turn, live.conversation = ended.turn, ended.conversation
+                live.session = ended.session
                 live.add(ended)
         except MenagerieError as failure:
             live.add(_failed(live, failure))

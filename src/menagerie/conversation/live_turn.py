@@ -27,6 +27,7 @@ class LiveTurn:
         self.request = request.request
         self.turn = ""
         self.session = ""
+        self.conversation = ""
         self.size = 0
         """Bytes that its events take, about."""
         self.over = False
@@ -53,6 +54,7 @@ class LiveTurn:
             self.over = isinstance(event, LAST)
             if isinstance(event, Accepted):
                 self.turn, self.session = event.turn, event.session
+                self.conversation = event.conversation or event.session
         self._events.append(event)
         waiting, self._waiting = self._waiting, []
         for one in waiting:

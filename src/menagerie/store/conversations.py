@@ -136,11 +136,15 @@ class Conversations:
 
         return await self._database.write(work)
 
-    async def delete(self, session: str, user: User) -> None:
-        """As `Sessions.delete`. Raises `session.unknown`."""
-        await self._database.write(
-            lambda connection: forget_conversation(connection, owned(connection, session, user)["trunk"])
-        )
+    async def delete(self, session: str, user: User) -> str:
+        """As `Sessions.delete`: the id of the conversation that was forgotten. Raises `session.unknown`."""
+
+        def work(connection: Connection) -> str:
+            trunk = str(owned(connection, session, user)["trunk"])
+            forget_conversation(connection, trunk)
+            return trunk
+
+        return await self._database.write(work)
 
     async def rate(self, session: str, turn: str, feedback: Feedback | None, user: User) -> None:
         """Keep what `user` thinks of an answer; None takes it back. Raises `session.unknown`, also for a turn of

@@ -126,7 +126,7 @@ async def rename_conversation(conversation: str, request: Request) -> Response:
 async def delete_conversation(conversation: str, request: Request) -> Response:
     """With all its branches, and all that was said in them."""
     services, user, _ = await _asked(request)
-    await services.store.conversations.delete(conversation, user)
+    services.live.forget(await services.store.conversations.delete(conversation, user))
     return Response(status_code=204)
 
 
