@@ -52,7 +52,7 @@ class Card:
 async def card(services: Services, persona: Persona, language: Language) -> Card:
     """The card of `persona` for a page in `language`."""
     model = await services.resolver.describe(persona)
-    title = _shown(persona, "title", language)
+    title = persona_title(persona, language)
     return Card(
         name=persona.name,
         title=title,
@@ -76,6 +76,11 @@ async def directory(services: Services, language: Language, query: str = "") -> 
     first = services.settings.default_persona
     found = (each for each in cards if each.matches(words))
     return sorted(found, key=lambda each: (each.name != first, folded(each.title.text), each.name))
+
+
+def persona_title(persona: Persona, language: Language) -> Shown:
+    """What `persona` is called on a page in `language`."""
+    return _shown(persona, "title", language)
 
 
 def folded(words: str) -> str:

@@ -13,7 +13,7 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.grounding.given import Given
 from menagerie.locales import LANGUAGES, Language, text
 from menagerie.web.assets import assets
-from menagerie.web.cards import card, directory
+from menagerie.web.cards import card, directory, persona_title
 from menagerie.web.form_turn import FormTurn
 from menagerie.web.identity import identify
 from menagerie.web.language import language_of
@@ -121,6 +121,20 @@ async def chat_by_form(
     )
     script, zone = _script(shown.name, language), ZoneInfo(services.settings.timezone)
     return render_live(request, "chat.html", language, card=shown, turn=turn, script=script, zone=zone)
+
+
+@_in_language.api_route("/conversations", methods=READ)
+async def conversations(request: Request, services: Serving, language: PathLanguage) -> Response:
+    """All conversations of whoever asks; the list itself comes by `/conversations`, or from their browser."""
+    kept = bool(identify(request, services.settings).names)
+    titles = {persona.name: persona_title(persona, language) for persona in services.personas.listed()}
+    script = {
+        "language": language,
+        "personas": {name: {"title": title.text, "language": title.language} for name, title in titles.items()},
+        "texts": page_texts("page.live.", language),
+        "all": page_texts("page.conversations.all.", language),
+    }
+    return render(request, "conversations.html", language, script=script, kept=kept)
 
 
 @_in_language.api_route("/about", methods=READ)

@@ -1,0 +1,481 @@
+/**
+ * `<m-history>`: the conversations of whoever looks at the page: found, taken up, named, taken along and deleted.
+ *
+ * Events: `conversation-chosen` (cancelable: then its link is not followed), `conversation-renamed`,
+ * `conversation-deleted`, whose `detail` is a `Told`; `conversations-listed` where the list has come.
+ */
+
+import "./history.css";
+
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+
+import { isUnknown, ServiceError, type Summary } from "../../client/conversations.ts";
+import { onOneLine } from "../../client/folding.ts";
+import type { Remembered } from "../../client/kept_here.ts";
+import { library, type Change, type Library } from "../../client/library.ts";
+import type { Translate } from "../../client/texts.ts";
+import { grouped, monthInWords, type Group, type Period } from "./days.ts";
+import { deleteDialogue } from "./dialogue.ts";
+import { item, renameForm, shownTitle, type PersonaTitles } from "./item.ts";
+import { Listing } from "./listing.ts";
+import { actionsMenu, openMenu } from "./menu.ts";
+
+/** The conversation that an event is about. */
+export interface Told {
+  readonly id: string;
+  readonly persona: string;
+  readonly title: string;
+}
+
+const TYPED = 250;
+const SKIP_FROM = 8;
+
+let made = 0;
+
+export class History extends LitElement {
+  static override properties = {
+    persona: { type: String },
+    current: { type: String },
+    language: { type: String },
+    t: { attribute: false },
+    personas: { attribute: false },
+    full: { type: Boolean },
+    query: { state: true },
+    told: { state: true },
+    menuOf: { state: true },
+    renaming: { state: true },
+    deleting: { state: true },
+    busy: { state: true },
+    trouble: { state: true },
+  };
+
+  /** Only conversations with this persona; "" for all. */
+  declare persona: string;
+  /** The id of the conversation that the page shows. */
+  declare current: string;
+  declare language: string;
+  declare t: Translate;
+  /** What personas are called; those that are missing are told by their names. */
+  declare personas: PersonaTitles;
+  /** As the main thing of a page: wide, with a choice of persona. */
+  declare full: boolean;
+
+  declare private query: string;
+  declare private told: string;
+  declare private menuOf: string;
+  declare private renaming: string;
+  declare private deleting: Summary | null;
+  declare private busy: boolean;
+  /** What went wrong with one conversation. */
+  declare private trouble: string;
+
+  readonly #name = `history-${++made}`;
+  readonly #listing = new Listing(() => this.requestUpdate());
+  #library: Library | undefined;
+  #unsubscribe: (() => void) | undefined;
+  #typing: ReturnType<typeof setTimeout> | undefined;
+  #wasOpen = false;
+
+  constructor() {
+    super();
+    this.persona = "";
+    this.current = "";
+    this.language = "en";
+    this.t = (key) => key;
+    this.personas = {};
+    this.full = false;
+    this.query = "";
+    this.told = "";
+    this.menuOf = "";
+    this.renaming = "";
+    this.deleting = null;
+    this.busy = false;
+    this.trouble = "";
+  }
+
+  /** To be called by the page after each turn: the conversation is now the newest. Never throws. */
+  remember(turn: Remembered): Promise<void> {
+    return library(this.language).remember(turn);
+  }
+
+  /** Ask for the list again. */
+  async refresh(): Promise<void> {
+    await this.#load();
+  }
+
+  protected override createRenderRoot(): HTMLElement {
+    return this;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    addEventListener("online", this.#again);
+    addEventListener("scroll", this.#scrolled, { capture: true, passive: true });
+    document.addEventListener("visibilitychange", this.#seen);
+    if (this.hasUpdated) this.#attach();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    removeEventListener("online", this.#again);
+    removeEventListener("scroll", this.#scrolled, { capture: true });
+    document.removeEventListener("visibilitychange", this.#seen);
+    this.#unsubscribe?.();
+    this.#listing.stop();
+    clearTimeout(this.#typing);
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!this.hasUpdated || changed.has("language")) this.#attach();
+    else if (changed.has("persona")) void this.#load();
+  }
+
+  protected override render(): TemplateResult {
+    const { t } = this;
+    return html`
+      <search class="history-search">
+        <div class="history-field">
+          <label for=${`${this.#name}-q`}>${t("history.search")}</label>
+          <input id=${`${this.#name}-q`} type="search" maxlength="200" autocomplete="off" spellcheck="false"
+            .value=${this.query} @input=${this.#typed} />
+        </div>
+        ${this.full ? this.#filter() : nothing}
+      </search>
+      <p class="history-told" role="status">${this.told}</p>
+      <div role="alert">
+        ${this.trouble && !this.deleting ? html`<p class="history-fault">${this.trouble}</p>` : nothing}
+      </div>
+      ${!this.full && this.#listing.shown.length >= SKIP_FROM
+        ? html`<button type="button" class="history-skip button button-quiet" @click=${this.#skip}>${t("history.skip")}</button>`
+        : nothing}
+      <div class="history-list" aria-busy=${this.#listing.phase === "loading"} @keydown=${this.#move}>${this.#content()}</div>
+      <span class="history-end" tabindex="-1"></span>
+      ${this.deleting
+        ? deleteDialogue({
+            t,
+            name: this.#name,
+            title: shownTitle(this.deleting, t),
+            busy: this.busy,
+            trouble: this.trouble,
+            onConfirm: () => void this.#delete(),
+            onClose: () => void this.#stopDeleting(),
+          })
+        : nothing}
+    `;
+  }
+
+  #filter(): TemplateResult {
+    const names = Object.entries(this.personas).toSorted(([, one], [, other]) =>
+      one.title.localeCompare(other.title, this.language),
+    );
+    const option = (name: string, title: string): TemplateResult =>
+      html`<option value=${name} ?selected=${name === this.persona}>${title}</option>`;
+    return html`<div class="history-field">
+      <label for=${`${this.#name}-persona`}>${this.t("history.persona")}</label>
+      <select id=${`${this.#name}-persona`} @change=${this.#filtered}>
+        ${option("", this.t("history.persona.all"))} ${names.map(([name, { title }]) => option(name, onOneLine(title)))}
+      </select>
+    </div>`;
+  }
+
+  #content(): TemplateResult {
+    const { t } = this;
+    const { phase, shown, next, error } = this.#listing;
+    if (phase === "failed") {
+      return html`<div class="history-failed">
+        <p>${this.#sentence(error)}</p>
+        <button type="button" class="button button-quiet" @click=${this.#again}>${t("history.again")}</button>
+      </div>`;
+    }
+    if (shown.length === 0 && !next) {
+      const text = phase === "loading" ? "history.loading" : this.#isSearch ? "history.found.none" : "history.empty";
+      return html`<p class="history-nothing">${t(text)}</p>`;
+    }
+    const groups = grouped(shown, new Date());
+    return html`${repeat(groups, (group) => group.key, (group) => this.#group(group))}
+      ${next
+        ? html`<button type="button" class="history-more button" aria-disabled=${phase === "loading"} @click=${this.#more}>
+            ${t(this.query ? "history.further" : "history.more")}
+          </button>`
+        : nothing}`;
+  }
+
+  #group(group: Group): TemplateResult {
+    const id = `${this.#name}-${group.key}`;
+    const heading = this.#heading(group);
+    return html`<section class="history-group" aria-labelledby=${id}>
+      ${this.full ? html`<h2 id=${id}>${heading}</h2>` : html`<h3 id=${id}>${heading}</h3>`}
+      <ul role="list">
+        ${repeat(group.conversations, (one) => one.id, (one) => this.#item(one, group.period))}
+      </ul>
+    </section>`;
+  }
+
+  #heading({ period, at }: Group): string {
+    if (period === "month") return at.getTime() === 0 ? this.t("history.earlier") : monthInWords(at, this.language);
+    const texts = { today: "history.today", yesterday: "history.yesterday", week: "history.week" } as const;
+    return this.t(texts[period]);
+  }
+
+  #item(one: Summary, period: Period): TemplateResult {
+    const { t, language, personas } = this;
+    const name = `${this.#name}-of-${one.id}`;
+    const isOpen = one.id === this.menuOf;
+    const isCurrent = one.id === this.current;
+    return html`<li class="history-item" data-id=${one.id} ?data-current=${isCurrent}>
+      ${one.id === this.renaming
+        ? renameForm(one, {
+            t,
+            name,
+            onSave: (title) => void this.#rename(one, title),
+            onCancel: () => void this.#stopRenaming(one.id),
+          })
+        : item(one, {
+            t,
+            language,
+            period,
+            name,
+            personas,
+            showsPersona: this.full || !this.persona,
+            isCurrent,
+            isOpen,
+            onChoose: (event) => this.#choose(event, one),
+            onPress: () => (this.#wasOpen = isOpen),
+            onActions: () => void this.#openMenu(one.id),
+          })}
+      ${isOpen
+        ? actionsMenu({
+            t,
+            title: shownTitle(one, t),
+            addressOf: (format) => library(language).service.exportAddress(one.id, format),
+            onRename: () => void this.#startRenaming(one.id),
+            onDelete: () => void this.#startDeleting(one),
+            onClose: (back) => this.#closeMenu(one.id, back),
+          })
+        : nothing}
+    </li>`;
+  }
+
+  get #isSearch(): boolean {
+    return Boolean(this.query.trim()) || (this.full && Boolean(this.persona));
+  }
+
+  // The list.
+
+  #attach(): void {
+    this.#unsubscribe?.();
+    this.#library = library(this.language);
+    this.#unsubscribe = this.#library.onChange((change) => this.#hear(change));
+    void this.#load();
+  }
+
+  async #load(): Promise<void> {
+    if (!this.#library) return;
+    const came = await this.#listing.load(this.#library, { words: this.query.trim(), persona: this.persona });
+    if (!came || this.#listing.phase !== "ready") return;
+    this.told = this.#isSearch ? this.#found() : "";
+    this.dispatchEvent(new Event("conversations-listed"));
+  }
+
+  #found(): string {
+    const { shown, next } = this.#listing;
+    if (shown.length === 0) return this.t(next ? "history.found.none_yet" : "history.found.none");
+    if (next) return this.t("history.found.many", { count: shown.length });
+    return shown.length === 1 ? this.t("history.found.one") : this.t("history.found.some", { count: shown.length });
+  }
+
+  #hear(change: Change): void {
+    if (this.#listing.hear(change)) void this.#load();
+  }
+
+  #sentence(error: unknown): string {
+    if (error instanceof ServiceError) return error.message || this.t("history.failed");
+    return this.t(navigator.onLine ? "history.unreachable" : "history.offline");
+  }
+
+  readonly #again = (): void => {
+    if (this.#listing.phase === "failed") void this.#load();
+  };
+
+  /** After a while out of sight, it may be another day. */
+  readonly #seen = (): void => {
+    if (document.visibilityState !== "visible") return;
+    this.requestUpdate();
+    this.#again();
+  };
+
+  readonly #typed = (event: InputEvent): void => {
+    this.query = (event.target as HTMLInputElement).value;
+    clearTimeout(this.#typing);
+    this.#typing = setTimeout(() => void this.#load(), TYPED);
+  };
+
+  readonly #filtered = (event: Event): void => {
+    this.persona = (event.target as HTMLSelectElement).value;
+  };
+
+  readonly #more = async (): Promise<void> => {
+    if (!this.#library) return;
+    const before = this.#listing.shown.length;
+    const came = await this.#listing.more(this.#library);
+    if (came === 0) {
+      this.told = this.#listing.phase === "ready" ? this.#found() : "";
+      return;
+    }
+    this.told = this.t(came === 1 ? "history.more.one" : "history.more.some", { count: came });
+    await this.updateComplete;
+    this.#links()[before]?.focus();
+  };
+
+  // Moving and choosing.
+
+  #links(): HTMLAnchorElement[] {
+    return [...this.querySelectorAll<HTMLAnchorElement>(".history-link")];
+  }
+
+  #part(id: string, what: string): HTMLElement | null {
+    return this.querySelector<HTMLElement>(`.history-item[data-id="${CSS.escape(id)}"] ${what}`);
+  }
+
+  readonly #skip = (): void => {
+    this.querySelector<HTMLElement>(".history-end")?.focus();
+  };
+
+  readonly #move = (event: KeyboardEvent): void => {
+    const from = event.target as HTMLElement;
+    const kind = ["history-link", "history-actions"].find((name) => from.classList.contains(name));
+    if (!kind || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const all = [...this.querySelectorAll<HTMLElement>(`.${kind}`)];
+    const at = all.indexOf(from);
+    const to: Readonly<Record<string, number>> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 };
+    const next = to[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    all[Math.max(0, next)]?.focus();
+  };
+
+  #choose(event: MouseEvent, one: Summary): void {
+    if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    if (!this.#say("conversation-chosen", one)) event.preventDefault();
+  }
+
+  /** Whether nobody has prevented what follows. */
+  #say(name: string, { id, persona, title }: Summary): boolean {
+    const detail: Told = { id, persona, title };
+    return this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true }));
+  }
+
+  // The menu.
+
+  async #openMenu(id: string): Promise<void> {
+    if (this.#wasOpen) {
+      // The press has closed it.
+      this.#wasOpen = false;
+      return;
+    }
+    this.trouble = "";
+    this.menuOf = id;
+    await this.updateComplete;
+    const [menu, button] = [this.#part(id, ".history-menu"), this.#part(id, ".history-actions")];
+    if (menu && button) openMenu(menu, button);
+  }
+
+  #closeMenu(id: string, back: boolean): void {
+    if (this.menuOf !== id) return;
+    this.menuOf = "";
+    if (back) this.#part(id, ".history-actions")?.focus();
+  }
+
+  /** An open menu does not stay behind where the list moves. */
+  readonly #scrolled = (event: Event): void => {
+    const open = this.querySelector(".history-menu");
+    if (open && event.target instanceof Node && !open.contains(event.target)) this.#closeMenu(this.menuOf, true);
+  };
+
+  // Renaming.
+
+  async #startRenaming(id: string): Promise<void> {
+    this.menuOf = "";
+    this.renaming = id;
+    await this.updateComplete;
+    const input = this.#part(id, ".history-rename input") as HTMLInputElement | null;
+    input?.focus();
+    input?.select();
+  }
+
+  async #stopRenaming(id: string): Promise<void> {
+    this.renaming = "";
+    this.trouble = "";
+    await this.updateComplete;
+    this.#part(id, ".history-actions")?.focus();
+  }
+
+  async #rename(one: Summary, title: string): Promise<void> {
+    if (this.busy || !this.#library) return;
+    this.busy = true;
+    this.trouble = "";
+    try {
+      const now = await this.#library.rename(one, title);
+      this.told = this.t("history.renamed", { title: shownTitle(now, this.t) });
+      this.#say("conversation-renamed", now);
+      await this.#stopRenaming(one.id);
+    } catch (error) {
+      this.trouble = this.#sentence(error);
+      if (isUnknown(error)) this.renaming = "";
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  // Deleting.
+
+  async #startDeleting(one: Summary): Promise<void> {
+    this.menuOf = "";
+    this.trouble = "";
+    this.deleting = one;
+    await this.updateComplete;
+    this.querySelector<HTMLDialogElement>(".history-dialogue")?.showModal();
+  }
+
+  async #stopDeleting(): Promise<void> {
+    const id = this.deleting?.id;
+    if (!id || this.busy) return;
+    this.trouble = "";
+    await this.#closeDialogue();
+    this.#part(id, ".history-actions")?.focus();
+  }
+
+  async #closeDialogue(): Promise<void> {
+    this.deleting = null;
+    await this.updateComplete;
+  }
+
+  async #delete(): Promise<void> {
+    const one = this.deleting;
+    if (!one || this.busy || !this.#library) return;
+    this.busy = true;
+    this.trouble = "";
+    const at = this.#listing.shown.findIndex((other) => other.id === one.id);
+    try {
+      await this.#library.delete(one.id);
+      await this.#closeDialogue();
+      this.told = this.t("history.deleted", { title: shownTitle(one, this.t) });
+      const links = this.#links();
+      (links[Math.min(at, links.length - 1)] ?? this.querySelector<HTMLElement>("input[type=search]"))?.focus();
+      this.#say("conversation-deleted", one);
+    } catch (error) {
+      this.trouble = this.#sentence(error);
+    } finally {
+      this.busy = false;
+    }
+  }
+}
+
+if (!customElements.get("m-history")) customElements.define("m-history", History);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "m-history": History;
+  }
+}

@@ -1,0 +1,87 @@
+/** The menu of what can be done with one conversation (APG, "menu button"). */
+
+import { html, type TemplateResult } from "lit";
+
+import type { ExportFormat } from "../../client/conversations.ts";
+import type { Translate } from "../../client/texts.ts";
+
+export interface ActionsMenu {
+  readonly t: Translate;
+  /** Whose actions these are. */
+  readonly title: string;
+  addressOf(format: ExportFormat): string;
+  onRename(): void;
+  onDelete(): void;
+  /** It is closed; `back`: the focus belongs where it was opened. */
+  onClose(back: boolean): void;
+}
+
+const EDGE = 8;
+
+/** The menu, not yet open: `openMenu` opens it. */
+export function actionsMenu({ t, title, addressOf, onRename, onDelete, onClose }: ActionsMenu): TemplateResult {
+  const take = (format: ExportFormat, name: string): TemplateResult =>
+    html`<a role="menuitem" tabindex="-1" href=${addressOf(format)} download @click=${() => onClose(true)}>${name}</a>`;
+  return html`<div class="history-menu" role="menu" popover="auto" aria-label=${t("history.actions", { title })}
+    @keydown=${(event: KeyboardEvent) => move(event, onClose)}
+    @toggle=${(event: ToggleEvent) => event.newState === "closed" && onClose(false)}>
+    <button type="button" role="menuitem" tabindex="-1" @click=${onRename}>${t("history.rename")}</button>
+    ${take("md", t("history.export.md"))} ${take("docx", t("history.export.docx"))}
+    ${take("json", t("history.export.json"))}
+    <button type="button" role="menuitem" tabindex="-1" class="history-danger" @click=${onDelete}>
+      ${t("history.delete")}
+    </button>
+  </div>`;
+}
+
+/** Open `menu` by `button`, where there is room, with the focus on its first item. */
+export function openMenu(menu: HTMLElement, button: HTMLElement): void {
+  menu.showPopover();
+  const anchor = button.getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = menu;
+  const below = anchor.bottom + height + EDGE <= innerHeight || anchor.top < height + EDGE;
+  const top = below ? anchor.bottom : anchor.top - height;
+  menu.style.top = `${Math.max(EDGE, Math.min(top, innerHeight - height - EDGE))}px`;
+  menu.style.left = `${Math.max(EDGE, Math.min(anchor.right - width, innerWidth - width - EDGE))}px`;
+  items(menu)[0]?.focus({ preventScroll: true });
+}
+
+function items(menu: HTMLElement): HTMLElement[] {
+  return [...menu.querySelectorAll<HTMLElement>("[role=menuitem]")];
+}
+
+function move(event: KeyboardEvent, onClose: (back: boolean) => void): void {
+  const menu = event.currentTarget as HTMLElement;
+  const all = items(menu);
+  const at = all.findIndex((item) => item === document.activeElement);
+  const to: Readonly<Record<string, number>> = {
+    ArrowDown: at + 1,
+    ArrowUp: at - 1,
+    Home: 0,
+    End: -1,
+  };
+  event.stopPropagation();
+  if (event.key === "Escape" || event.key === "Tab") {
+    // The focus goes back to the button; Tab then goes on from there.
+    if (event.key === "Escape") event.preventDefault();
+    onClose(true);
+    return;
+  }
+  if (event.key === " " && all[at] instanceof HTMLAnchorElement) {
+    event.preventDefault();
+    all[at].click();
+    return;
+  }
+  const next = to[event.key] ?? byLetter(all, at, event);
+  if (next === undefined) return;
+  event.preventDefault();
+  all.at(next % all.length)?.focus();
+}
+
+/** The next item that begins with the letter of `event`. */
+function byLetter(all: readonly HTMLElement[], at: number, event: KeyboardEvent): number | undefined {
+  if (event.key.length !== 1 || event.key === " " || event.ctrlKey || event.metaKey || event.altKey) return undefined;
+  const letter = event.key.toLowerCase();
+  const order = all.map((_, index) => (at + 1 + index) % all.length);
+  return order.find((index) => all[index]?.textContent?.trim().toLowerCase().startsWith(letter));
+}
