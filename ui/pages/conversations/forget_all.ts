@@ -2,13 +2,9 @@
 
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 
-import type English from "../../../src/menagerie/locales/en/history.json";
-import { ServiceError } from "../../client/conversations.ts";
 import { library } from "../../client/library.ts";
 import { formats, type Translate } from "../../client/texts.ts";
-
-type Below<Prefix extends string, Key> = Key extends `${Prefix}${infer Rest}` ? Rest : never;
-export type ForgetKey = Below<"page.conversations.all.", keyof typeof English>;
+import { sentence } from "../../parts/history/sentence.ts";
 
 type Step = "closed" | "counting" | "asking" | "deleting";
 
@@ -26,7 +22,7 @@ export class ForgetAll extends LitElement {
   };
 
   declare language: string;
-  declare t: Translate<ForgetKey>;
+  declare t: Translate;
   declare private step: Step;
   declare private count: number;
   declare private done: number;
@@ -53,9 +49,9 @@ export class ForgetAll extends LitElement {
     const { t, step } = this;
     return html`
       <button type="button" class="button forget-open" aria-haspopup="dialog" aria-describedby="forget-hint"
-        @click=${this.#begin}>${t("button")}</button>
-      <p class="hint" id="forget-hint">${t("hint")}</p>
-      <p class="forget-told" role="status">${step === "counting" ? t("counting") : this.told}</p>
+        @click=${this.#begin}>${t("forget.button")}</button>
+      <p class="hint" id="forget-hint">${t("forget.hint")}</p>
+      <p class="forget-told" role="status">${step === "counting" ? t("forget.counting") : this.told}</p>
       ${step === "asking" || step === "deleting" ? this.#dialogue() : nothing}
     `;
   }
@@ -63,25 +59,25 @@ export class ForgetAll extends LitElement {
   #dialogue(): TemplateResult {
     const { t, count, done } = this;
     const number = formats(this.language).number;
-    const how = count === 1 ? t("how.one") : t("how", { count: number(count) });
+    const how = count === 1 ? t("forget.how.one") : t("forget.how", { count: number(count) });
     const deleting = this.step === "deleting";
     return html`<dialog class="history-dialogue" aria-labelledby="forget-ask" aria-describedby="forget-how"
       @cancel=${(event: Event) => (event.preventDefault(), this.#leave())}>
       <form class="history-dialogue-body" novalidate @submit=${this.#confirm}>
-        <h2 id="forget-ask">${t("ask")}</h2>
+        <h2 id="forget-ask">${t("forget.ask")}</h2>
         <p id="forget-how">${how}</p>
         ${deleting
-          ? html`<p><label for="forget-progress">${t("progress", { done: number(done), count: number(count) })}</label>
+          ? html`<p><label for="forget-progress">${t("forget.progress", { done: number(done), count: number(count) })}</label>
               <progress id="forget-progress" max=${count} .value=${done}></progress></p>`
           : html`<p class="forget-check">
               <input type="checkbox" id="forget-check" required aria-invalid=${this.wrong ? "true" : nothing}
                 aria-describedby=${this.wrong ? "forget-wrong" : nothing} />
-              <label for="forget-check">${t("check")}</label>
+              <label for="forget-check">${t("forget.check")}</label>
             </p>`}
         <div role="alert">${this.wrong ? html`<p class="history-fault" id="forget-wrong">${this.wrong}</p>` : nothing}</div>
         <div class="history-buttons">
-          <button type="button" class="button" autofocus @click=${this.#leave} aria-disabled=${deleting}>${t("cancel")}</button>
-          <button type="submit" class="button history-delete" aria-disabled=${deleting}>${t("confirm")}</button>
+          <button type="button" class="button" autofocus @click=${this.#leave} aria-disabled=${deleting}>${t("forget.cancel")}</button>
+          <button type="submit" class="button history-delete" aria-disabled=${deleting}>${t("forget.confirm")}</button>
         </div>
       </form>
     </dialog>`;
@@ -96,13 +92,13 @@ export class ForgetAll extends LitElement {
       this.#ids = await library(this.language).ids();
     } catch (error) {
       this.step = "closed";
-      this.told = reason(error);
+      this.told = sentence(error, this.t);
       return;
     }
     this.count = this.#ids.length;
     this.done = 0;
     this.step = this.count > 0 ? "asking" : "closed";
-    if (this.count === 0) this.told = this.t("nothing");
+    if (this.count === 0) this.told = this.t("forget.nothing");
     await this.updateComplete;
     this.querySelector("dialog")?.showModal();
   };
@@ -124,7 +120,7 @@ export class ForgetAll extends LitElement {
     if (this.step !== "asking") return;
     const check = this.querySelector<HTMLInputElement>("#forget-check");
     if (!check?.checked) {
-      this.wrong = this.t("unchecked");
+      this.wrong = this.t("forget.unchecked");
       check?.focus();
       return;
     }
@@ -143,14 +139,10 @@ export class ForgetAll extends LitElement {
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    if (failures.length === 0) return this.#close(this.t("done"));
+    if (failures.length === 0) return this.#close(this.t("forget.done"));
     const remaining = formats(this.language).number(this.count - this.done);
-    return this.#close(this.t("again", { left: remaining, reason: reason(failures[0]) }).trim());
+    return this.#close(this.t("forget.again", { left: remaining, reason: sentence(failures[0], this.t) }));
   };
-}
-
-function reason(error: unknown): string {
-  return error instanceof ServiceError ? error.message : "";
 }
 
 if (!customElements.get("m-forget-all")) customElements.define("m-forget-all", ForgetAll);

@@ -7,14 +7,11 @@ import "./forget_all.ts";
 import { library } from "../../client/library.ts";
 import { translator } from "../../client/texts.ts";
 import type { PersonaTitles } from "../../parts/history/item.ts";
-import type { ForgetKey } from "./forget_all.ts";
 
 interface Page {
   readonly language: string;
   readonly personas: PersonaTitles;
   readonly texts: Readonly<Record<string, string>>;
-  /** Texts of what deletes all of them. */
-  readonly all: Readonly<Record<string, string>>;
 }
 
 const place = document.getElementById("conversations");
@@ -29,7 +26,7 @@ place?.append(history);
 
 const forget = document.createElement("m-forget-all");
 forget.language = page.language;
-forget.t = translator<ForgetKey>(page.all);
+forget.t = history.t;
 document.getElementById("forget")?.append(forget);
 
 history.addEventListener("conversations-listed", () => {

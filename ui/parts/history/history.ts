@@ -10,7 +10,7 @@ import "./history.css";
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
-import { isUnknown, ServiceError, type Summary } from "../../client/conversations.ts";
+import { isUnknown, type Summary } from "../../client/conversations.ts";
 import { onOneLine } from "../../client/folding.ts";
 import type { Remembered } from "../../client/kept_here.ts";
 import { library, type Change, type Library } from "../../client/library.ts";
@@ -20,6 +20,7 @@ import { deleteDialogue } from "./dialogue.ts";
 import { item, renameForm, shownTitle, type PersonaTitles } from "./item.ts";
 import { Listing } from "./listing.ts";
 import { actionsMenu, openMenu } from "./menu.ts";
+import { sentence } from "./sentence.ts";
 
 /** The conversation that an event is about. */
 export interface Told {
@@ -184,13 +185,12 @@ export class History extends LitElement {
     const { phase, shown, next, error } = this.#listing;
     if (phase === "failed") {
       return html`<div class="history-failed">
-        <p>${this.#sentence(error)}</p>
+        <p>${sentence(error, t)}</p>
         <button type="button" class="button button-quiet" @click=${this.#again}>${t("history.again")}</button>
       </div>`;
     }
     if (shown.length === 0 && !next) {
-      const text = phase === "loading" ? "history.loading" : this.#isSearch ? "history.found.none" : "history.empty";
-      return html`<p class="history-nothing">${t(text)}</p>`;
+      return html`<p class="history-nothing">${phase === "loading" ? t("history.loading") : this.#nothing()}</p>`;
     }
     const groups = grouped(shown, new Date());
     return html`${repeat(groups, (group) => group.key, (group) => this.#group(group))}
@@ -280,18 +280,18 @@ export class History extends LitElement {
 
   #found(): string {
     const { shown, next } = this.#listing;
-    if (shown.length === 0) return this.t(next ? "history.found.none_yet" : "history.found.none");
+    if (shown.length === 0) return next ? this.t("history.found.none_yet") : this.#nothing();
     if (next) return this.t("history.found.many", { count: shown.length });
     return shown.length === 1 ? this.t("history.found.one") : this.t("history.found.some", { count: shown.length });
   }
 
-  #hear(change: Change): void {
-    if (this.#listing.hear(change)) void this.#load();
+  #nothing(): string {
+    if (this.query.trim()) return this.t("history.found.none");
+    return this.t(this.persona ? "history.found.none_persona" : "history.empty");
   }
 
-  #sentence(error: unknown): string {
-    if (error instanceof ServiceError) return error.message || this.t("history.failed");
-    return this.t(navigator.onLine ? "history.unreachable" : "history.offline");
+  #hear(change: Change): void {
+    if (this.#listing.hear(change)) void this.#load();
   }
 
   readonly #again = (): void => {
@@ -421,7 +421,7 @@ export class History extends LitElement {
       this.#say("conversation-renamed", now);
       await this.#stopRenaming(one.id);
     } catch (error) {
-      this.trouble = this.#sentence(error);
+      this.trouble = sentence(error, this.t);
       if (isUnknown(error)) this.renaming = "";
     } finally {
       this.busy = false;
@@ -465,7 +465,7 @@ export class History extends LitElement {
       (links[Math.min(at, links.length - 1)] ?? this.querySelector<HTMLElement>("input[type=search]"))?.focus();
       this.#say("conversation-deleted", one);
     } catch (error) {
-      this.trouble = this.#sentence(error);
+      this.trouble = sentence(error, this.t);
     } finally {
       this.busy = false;
     }

@@ -132,7 +132,6 @@ async def conversations(request: Request, services: Serving, language: PathLangu
         "language": language,
         "personas": {name: {"title": title.text, "language": title.language} for name, title in titles.items()},
         "texts": page_texts("page.live.", language),
-        "all": page_texts("page.conversations.all.", language),
     }
     return render(request, "conversations.html", language, script=script, kept=kept)
 
