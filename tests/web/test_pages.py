@@ -21,7 +21,7 @@ from menagerie.web.routes import pages
 from tests.web.serving import Parts, a_turn, parts, raw, serving
 
 HTML = {"Accept": "text/html"}
-PATHS = ("/en/chat", "/fr/chat", "/en/chat/otter", "/fr/chat/otter", "/fr/about")
+PATHS = ("/en/chat", "/fr/chat", "/en/chat/otter", "/fr/chat/otter", "/fr/conversations", "/fr/about")
 
 
 UI = Path(__file__).parents[2] / "ui"
@@ -103,6 +103,23 @@ async def test_a_personas_texts_are_never_markup(tmp_path: Path) -> None:
                 assert "&lt;script&gt;alert(1)" in page
                 assert "<script>alert" not in page
                 assert "><b>" not in page
+
+
+async def test_the_page_of_conversations_says_where_they_are_kept_and_what_it_needs(tmp_path: Path) -> None:
+    given = on_stage(tmp_path)
+    given.settings = msgspec.structs.replace(given.settings, trusted_proxies=("127.0.0.0/8",))
+    async with serving(given) as client:
+        async with client.get("/fr/conversations") as response:
+            nobodys = await response.text()
+        async with client.get("/fr/conversations", headers={"X-Forwarded-User": "ann"}) as response:
+            anns = await response.text()
+
+    assert "que dans ce navigateur" in nobodys
+    assert "sous votre nom" in anns
+    assert "que dans ce navigateur" not in anns
+    unscripted = re.search(r"<noscript>(.*)</noscript>", anns, re.DOTALL)
+    assert unscripted
+    assert 'href="/fr/chat"' in unscripted[1]
 
 
 async def test_pages_answer_head(tmp_path: Path) -> None:

@@ -56,6 +56,12 @@ export interface Conversation extends Omit<Summary, "turns"> {
 
 export type ExportFormat = "md" | "json" | "docx";
 
+/** A file, and the name that it is to have. */
+export interface Exported {
+  readonly name: string;
+  readonly content: Blob;
+}
+
 /** The service has answered with an error. `message` is its sentence in the language of the page; it may be empty. */
 export class ServiceError extends Error {
   readonly code: string;
@@ -83,7 +89,7 @@ export function isUnknown(error: unknown): boolean {
 }
 
 /** The page on which a conversation goes on. Its id is in the fragment, which no browser sends. */
-export function placeOf(language: string, { persona, id }: Pick<Summary, "persona" | "id">): string {
+export function addressOf(language: string, { persona, id }: Pick<Summary, "persona" | "id">): string {
   return `/${language}/chat/${encodeURIComponent(persona)}#c=${encodeURIComponent(id)}`;
 }
 
@@ -125,9 +131,11 @@ export class ConversationService {
     await this.#ask("PUT", `${one(id)}/turns/${encodeURIComponent(turn)}/feedback`, { body, keepalive: true });
   }
 
-  /** Where one branch of it can be downloaded: that which ends with the turn `leaf`, else the newest. */
-  exportAddress(id: string, format: ExportFormat, leaf?: string): string {
-    return `/conversations${one(id)}/export?${filled({ format, leaf, lang: this.language })}`;
+  /** One branch of it as a file: that which ends with the turn `leaf`, else the newest. */
+  async export(id: string, format: ExportFormat, leaf?: string): Promise<Exported> {
+    const answer = await this.#ask("GET", `${one(id)}/export`, { query: { format, leaf } });
+    const name = /filename="([^"/\\]+)"/u.exec(answer.headers.get("Content-Disposition") ?? "")?.[1];
+    return { name: name ?? `conversation.${format}`, content: await answer.blob() };
   }
 
   async #ask(method: string, path: string, how: Asked): Promise<Response> {

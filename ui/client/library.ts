@@ -23,13 +23,12 @@ export class Library {
   #kept: boolean | undefined;
   #waiting: Remembered[] = [];
 
-  constructor(service: ConversationService, here: KeptHere = new KeptHere()) {
+  /** `tabs` leads to the same of other tabs. */
+  constructor(service: ConversationService, here: KeptHere, tabs?: BroadcastChannel) {
     this.service = service;
     this.#here = here;
-    if ("BroadcastChannel" in globalThis) {
-      this.#tabs = new BroadcastChannel(CHANNEL);
-      this.#tabs.addEventListener("message", (event: MessageEvent<Change>) => this.#hear(event.data));
-    }
+    this.#tabs = tabs;
+    tabs?.addEventListener("message", (event: MessageEvent<Change>) => this.#hear(event.data));
   }
 
   /** Whether the service has the list; undefined as long as that is not known. */
@@ -146,7 +145,8 @@ const libraries = new Map<string, Library>();
 export function library(language: string): Library {
   let one = libraries.get(language);
   if (!one) {
-    one = new Library(new ConversationService(language));
+    const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel(CHANNEL) : undefined;
+    one = new Library(new ConversationService(language), new KeptHere(), tabs);
     libraries.set(language, one);
   }
   return one;

@@ -10,17 +10,19 @@ import "./history.css";
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
-import { isUnknown, type Summary } from "../../client/conversations.ts";
-import { onOneLine } from "../../client/folding.ts";
+import { isUnknown, type ExportFormat, type Summary } from "../../client/conversations.ts";
 import type { Remembered } from "../../client/kept_here.ts";
 import { library, type Change, type Library } from "../../client/library.ts";
 import type { Translate } from "../../client/texts.ts";
-import { grouped, monthInWords, type Group, type Period } from "./days.ts";
-import { deleteDialogue } from "./dialogue.ts";
-import { item, renameForm, shownTitle, type PersonaTitles } from "./item.ts";
+import { grouped, type Group, type Period } from "./days.ts";
+import { Deleting } from "./deleting.ts";
+import { personaFilter } from "./filter.ts";
+import { item, periodInWords, renameForm, shownTitle, type PersonaTitles } from "./item.ts";
 import { Listing } from "./listing.ts";
-import { actionsMenu, openMenu } from "./menu.ts";
-import { sentence } from "./sentence.ts";
+import { actionsMenu, openMenu, placeMenu } from "./menu.ts";
+import { moveAlong } from "./moving.ts";
+import { save } from "./saving.ts";
+import { foundInWords, nothingInWords, sentence } from "./sentence.ts";
 
 /** The conversation that an event is about. */
 export interface Told {
@@ -41,12 +43,11 @@ export class History extends LitElement {
     language: { type: String },
     t: { attribute: false },
     personas: { attribute: false },
-    full: { type: Boolean },
+    full: { type: Boolean, reflect: true },
     query: { state: true },
     told: { state: true },
     menuOf: { state: true },
     renaming: { state: true },
-    deleting: { state: true },
     busy: { state: true },
     trouble: { state: true },
   };
@@ -66,13 +67,15 @@ export class History extends LitElement {
   declare private told: string;
   declare private menuOf: string;
   declare private renaming: string;
-  declare private deleting: Summary | null;
   declare private busy: boolean;
   /** What went wrong with one conversation. */
   declare private trouble: string;
 
   readonly #name = `history-${++made}`;
   readonly #listing = new Listing(() => this.requestUpdate());
+  readonly #deleting = new Deleting(this, this.#name, (one, isGone) => this.#deleted(one, isGone));
+  /** Where the conversation stands that is being deleted. */
+  #place = 0;
   #library: Library | undefined;
   #unsubscribe: (() => void) | undefined;
   #typing: ReturnType<typeof setTimeout> | undefined;
@@ -90,7 +93,6 @@ export class History extends LitElement {
     this.told = "";
     this.menuOf = "";
     this.renaming = "";
-    this.deleting = null;
     this.busy = false;
     this.trouble = "";
   }
@@ -112,7 +114,8 @@ export class History extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     addEventListener("online", this.#again);
-    addEventListener("scroll", this.#scrolled, { capture: true, passive: true });
+    addEventListener("scroll", this.#moved, { capture: true, passive: true });
+    addEventListener("resize", this.#moved);
     document.addEventListener("visibilitychange", this.#seen);
     if (this.hasUpdated) this.#attach();
   }
@@ -120,7 +123,8 @@ export class History extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     removeEventListener("online", this.#again);
-    removeEventListener("scroll", this.#scrolled, { capture: true });
+    removeEventListener("scroll", this.#moved, { capture: true });
+    removeEventListener("resize", this.#moved);
     document.removeEventListener("visibilitychange", this.#seen);
     this.#unsubscribe?.();
     this.#listing.stop();
@@ -141,43 +145,21 @@ export class History extends LitElement {
           <input id=${`${this.#name}-q`} type="search" maxlength="200" autocomplete="off" spellcheck="false"
             .value=${this.query} @input=${this.#typed} />
         </div>
-        ${this.full ? this.#filter() : nothing}
+        ${this.full
+          ? personaFilter({ t, language: this.language, name: this.#name, personas: this.personas, chosen: this.persona, onChoose: (name) => (this.persona = name) })
+          : nothing}
       </search>
       <p class="history-told" role="status">${this.told}</p>
       <div role="alert">
-        ${this.trouble && !this.deleting ? html`<p class="history-fault">${this.trouble}</p>` : nothing}
+        ${this.trouble ? html`<p class="history-fault">${this.trouble}</p>` : nothing}
       </div>
       ${!this.full && this.#listing.shown.length >= SKIP_FROM
         ? html`<button type="button" class="history-skip button button-quiet" @click=${this.#skip}>${t("history.skip")}</button>`
         : nothing}
-      <div class="history-list" aria-busy=${this.#listing.phase === "loading"} @keydown=${this.#move}>${this.#content()}</div>
+      <div class="history-list" aria-busy=${this.#listing.phase === "loading"} @keydown=${(event: KeyboardEvent) => moveAlong(this, event)}>${this.#content()}</div>
       <span class="history-end" tabindex="-1"></span>
-      ${this.deleting
-        ? deleteDialogue({
-            t,
-            name: this.#name,
-            title: shownTitle(this.deleting, t),
-            busy: this.busy,
-            trouble: this.trouble,
-            onConfirm: () => void this.#delete(),
-            onClose: () => void this.#stopDeleting(),
-          })
-        : nothing}
+      ${this.#deleting.view(this.#delete)}
     `;
-  }
-
-  #filter(): TemplateResult {
-    const names = Object.entries(this.personas).toSorted(([, one], [, other]) =>
-      one.title.localeCompare(other.title, this.language),
-    );
-    const option = (name: string, title: string): TemplateResult =>
-      html`<option value=${name} ?selected=${name === this.persona}>${title}</option>`;
-    return html`<div class="history-field">
-      <label for=${`${this.#name}-persona`}>${this.t("history.persona")}</label>
-      <select id=${`${this.#name}-persona`} @change=${this.#filtered}>
-        ${option("", this.t("history.persona.all"))} ${names.map(([name, { title }]) => option(name, onOneLine(title)))}
-      </select>
-    </div>`;
   }
 
   #content(): TemplateResult {
@@ -190,7 +172,7 @@ export class History extends LitElement {
       </div>`;
     }
     if (shown.length === 0 && !next) {
-      return html`<p class="history-nothing">${phase === "loading" ? t("history.loading") : this.#nothing()}</p>`;
+      return html`<p class="history-nothing">${phase === "loading" ? t("history.loading") : nothingInWords(this.#listing, t)}</p>`;
     }
     const groups = grouped(shown, new Date());
     return html`${repeat(groups, (group) => group.key, (group) => this.#group(group))}
@@ -203,19 +185,13 @@ export class History extends LitElement {
 
   #group(group: Group): TemplateResult {
     const id = `${this.#name}-${group.key}`;
-    const heading = this.#heading(group);
+    const heading = periodInWords(group, this.language, this.t);
     return html`<section class="history-group" aria-labelledby=${id}>
       ${this.full ? html`<h2 id=${id}>${heading}</h2>` : html`<h3 id=${id}>${heading}</h3>`}
       <ul role="list">
         ${repeat(group.conversations, (one) => one.id, (one) => this.#item(one, group.period))}
       </ul>
     </section>`;
-  }
-
-  #heading({ period, at }: Group): string {
-    if (period === "month") return at.getTime() === 0 ? this.t("history.earlier") : monthInWords(at, this.language);
-    const texts = { today: "history.today", yesterday: "history.yesterday", week: "history.week" } as const;
-    return this.t(texts[period]);
   }
 
   #item(one: Summary, period: Period): TemplateResult {
@@ -238,6 +214,7 @@ export class History extends LitElement {
             name,
             personas,
             showsPersona: this.full || !this.persona,
+            isShort: !this.full,
             isCurrent,
             isOpen,
             onChoose: (event) => this.#choose(event, one),
@@ -248,9 +225,9 @@ export class History extends LitElement {
         ? actionsMenu({
             t,
             title: shownTitle(one, t),
-            addressOf: (format) => library(language).service.exportAddress(one.id, format),
+            onExport: (format) => void this.#export(one.id, format),
             onRename: () => void this.#startRenaming(one.id),
-            onDelete: () => void this.#startDeleting(one),
+            onDelete: () => this.#ask(one),
             onClose: (back) => this.#closeMenu(one.id, back),
           })
         : nothing}
@@ -274,20 +251,8 @@ export class History extends LitElement {
     if (!this.#library) return;
     const came = await this.#listing.load(this.#library, { words: this.query.trim(), persona: this.persona });
     if (!came || this.#listing.phase !== "ready") return;
-    this.told = this.#isSearch ? this.#found() : "";
+    this.told = this.#isSearch ? foundInWords(this.#listing, this.t) : "";
     this.dispatchEvent(new Event("conversations-listed"));
-  }
-
-  #found(): string {
-    const { shown, next } = this.#listing;
-    if (shown.length === 0) return next ? this.t("history.found.none_yet") : this.#nothing();
-    if (next) return this.t("history.found.many", { count: shown.length });
-    return shown.length === 1 ? this.t("history.found.one") : this.t("history.found.some", { count: shown.length });
-  }
-
-  #nothing(): string {
-    if (this.query.trim()) return this.t("history.found.none");
-    return this.t(this.persona ? "history.found.none_persona" : "history.empty");
   }
 
   #hear(change: Change): void {
@@ -311,16 +276,12 @@ export class History extends LitElement {
     this.#typing = setTimeout(() => void this.#load(), TYPED);
   };
 
-  readonly #filtered = (event: Event): void => {
-    this.persona = (event.target as HTMLSelectElement).value;
-  };
-
   readonly #more = async (): Promise<void> => {
     if (!this.#library) return;
     const before = this.#listing.shown.length;
     const came = await this.#listing.more(this.#library);
     if (came === 0) {
-      this.told = this.#listing.phase === "ready" ? this.#found() : "";
+      this.told = this.#listing.phase === "ready" ? foundInWords(this.#listing, this.t) : "";
       return;
     }
     this.told = this.t(came === 1 ? "history.more.one" : "history.more.some", { count: came });
@@ -340,19 +301,6 @@ export class History extends LitElement {
 
   readonly #skip = (): void => {
     this.querySelector<HTMLElement>(".history-end")?.focus();
-  };
-
-  readonly #move = (event: KeyboardEvent): void => {
-    const from = event.target as HTMLElement;
-    const kind = ["history-link", "history-actions"].find((name) => from.classList.contains(name));
-    if (!kind || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-    const all = [...this.querySelectorAll<HTMLElement>(`.${kind}`)];
-    const at = all.indexOf(from);
-    const to: Readonly<Record<string, number>> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 };
-    const next = to[event.key];
-    if (next === undefined) return;
-    event.preventDefault();
-    all[Math.max(0, next)]?.focus();
   };
 
   #choose(event: MouseEvent, one: Summary): void {
@@ -387,11 +335,22 @@ export class History extends LitElement {
     if (back) this.#part(id, ".history-actions")?.focus();
   }
 
-  /** An open menu does not stay behind where the list moves. */
-  readonly #scrolled = (event: Event): void => {
-    const open = this.querySelector(".history-menu");
-    if (open && event.target instanceof Node && !open.contains(event.target)) this.#closeMenu(this.menuOf, true);
+  /** An open menu goes along with its button, and closes where that is out of view. */
+  readonly #moved = (event: Event): void => {
+    if (!this.menuOf) return;
+    const [menu, button] = [this.#part(this.menuOf, ".history-menu"), this.#part(this.menuOf, ".history-actions")];
+    if (!menu || !button || event.target === menu || !menu.matches(":popover-open")) return;
+    if (!placeMenu(menu, button)) this.#closeMenu(this.menuOf, false);
   };
+
+  async #export(id: string, format: ExportFormat): Promise<void> {
+    this.#closeMenu(id, true);
+    try {
+      save(await library(this.language).service.export(id, format));
+    } catch (error) {
+      this.trouble = sentence(error, this.t);
+    }
+  }
 
   // Renaming.
 
@@ -428,47 +387,27 @@ export class History extends LitElement {
     }
   }
 
-  // Deleting.
-
-  async #startDeleting(one: Summary): Promise<void> {
+  #ask(one: Summary): void {
     this.menuOf = "";
     this.trouble = "";
-    this.deleting = one;
-    await this.updateComplete;
-    this.querySelector<HTMLDialogElement>(".history-dialogue")?.showModal();
+    this.#place = this.#listing.shown.findIndex((other) => other.id === one.id);
+    void this.#deleting.ask(one);
   }
 
-  async #stopDeleting(): Promise<void> {
-    const id = this.deleting?.id;
-    if (!id || this.busy) return;
-    this.trouble = "";
-    await this.#closeDialogue();
-    this.#part(id, ".history-actions")?.focus();
-  }
+  readonly #delete = async (id: string): Promise<void> => {
+    await this.#library?.delete(id);
+  };
 
-  async #closeDialogue(): Promise<void> {
-    this.deleting = null;
-    await this.updateComplete;
-  }
-
-  async #delete(): Promise<void> {
-    const one = this.deleting;
-    if (!one || this.busy || !this.#library) return;
-    this.busy = true;
-    this.trouble = "";
-    const at = this.#listing.shown.findIndex((other) => other.id === one.id);
-    try {
-      await this.#library.delete(one.id);
-      await this.#closeDialogue();
-      this.told = this.t("history.deleted", { title: shownTitle(one, this.t) });
-      const links = this.#links();
-      (links[Math.min(at, links.length - 1)] ?? this.querySelector<HTMLElement>("input[type=search]"))?.focus();
-      this.#say("conversation-deleted", one);
-    } catch (error) {
-      this.trouble = sentence(error, this.t);
-    } finally {
-      this.busy = false;
+  /** The focus goes to what has moved to the place of a conversation that is gone. */
+  #deleted(one: Summary, isGone: boolean): void {
+    if (!isGone) {
+      this.#part(one.id, ".history-actions")?.focus();
+      return;
     }
+    this.told = this.t("history.deleted", { title: shownTitle(one, this.t) });
+    const links = this.#links();
+    (links[Math.min(this.#place, links.length - 1)] ?? this.querySelector<HTMLElement>("input[type=search]"))?.focus();
+    this.#say("conversation-deleted", one);
   }
 }
 

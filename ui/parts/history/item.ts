@@ -2,10 +2,10 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 
-import { placeOf, type Summary } from "../../client/conversations.ts";
+import { addressOf, type Summary } from "../../client/conversations.ts";
 import { LONGEST_TITLE, onOneLine } from "../../client/folding.ts";
 import type { Translate } from "../../client/texts.ts";
-import { moment, timeInWords, type Period } from "./days.ts";
+import { moment, monthInWords, timeInWords, type Group, type Period } from "./days.ts";
 
 /** What a persona is called, by its name. */
 export type PersonaTitles = Readonly<Record<string, { readonly title: string; readonly language: string }>>;
@@ -18,6 +18,8 @@ export interface ItemView {
   readonly name: string;
   readonly personas: PersonaTitles;
   readonly showsPersona: boolean;
+  /** A long title is cut off, and whole where the mouse rests or the focus is. */
+  readonly isShort: boolean;
   readonly isCurrent: boolean;
   readonly isOpen: boolean;
   onChoose(event: MouseEvent): void;
@@ -42,12 +44,23 @@ export function languageTag(spoken: string, language: string): string | typeof n
   return spoken && spoken !== language && /^[a-z]{2,3}(-[A-Za-z]{2,8})*$/u.test(spoken) ? spoken : nothing;
 }
 
+/** The heading of a group. */
+export function periodInWords({ period, at }: Group, language: string, t: Translate): string {
+  if (period !== "month") {
+    const texts = { today: "history.today", yesterday: "history.yesterday", week: "history.week" } as const;
+    return t(texts[period]);
+  }
+  if (at.getTime() === 0) return t("history.earlier");
+  const month = monthInWords(at, language);
+  return `${month.slice(0, 1).toLocaleUpperCase(language)}${month.slice(1)}`;
+}
+
 export function item(one: Summary, view: ItemView): TemplateResult {
   const { t, name } = view;
   const title = shownTitle(one, t);
   return html`<div class="history-text">
       <a class="history-link" dir="auto" lang=${one.title ? languageTag(one.language, view.language) : nothing}
-        href=${placeOf(view.language, one)} title=${title} aria-current=${view.isCurrent ? "true" : nothing}
+        href=${addressOf(view.language, one)} title=${view.isShort ? title : nothing} aria-current=${view.isCurrent ? "true" : nothing}
         aria-describedby=${`${name}-facts`} @click=${view.onChoose}>${title}</a>
       <p class="history-facts" id=${`${name}-facts`}>${facts(one, view)}</p>
     </div>

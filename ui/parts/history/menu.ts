@@ -9,7 +9,7 @@ export interface ActionsMenu {
   readonly t: Translate;
   /** Whose actions these are. */
   readonly title: string;
-  addressOf(format: ExportFormat): string;
+  onExport(format: ExportFormat): void;
   onRename(): void;
   onDelete(): void;
   /** It is closed; `back`: the focus belongs where it was opened. */
@@ -19,9 +19,9 @@ export interface ActionsMenu {
 const EDGE = 8;
 
 /** The menu, not yet open: `openMenu` opens it. */
-export function actionsMenu({ t, title, addressOf, onRename, onDelete, onClose }: ActionsMenu): TemplateResult {
+export function actionsMenu({ t, title, onExport, onRename, onDelete, onClose }: ActionsMenu): TemplateResult {
   const take = (format: ExportFormat, name: string): TemplateResult =>
-    html`<a role="menuitem" tabindex="-1" href=${addressOf(format)} download @click=${() => onClose(true)}>${name}</a>`;
+    html`<button type="button" role="menuitem" tabindex="-1" @click=${() => onExport(format)}>${name}</button>`;
   return html`<div class="history-menu" role="menu" popover="auto" aria-label=${t("history.actions", { title })}
     @keydown=${(event: KeyboardEvent) => move(event, onClose)}
     @toggle=${(event: ToggleEvent) => event.newState === "closed" && onClose(false)}>
@@ -34,16 +34,22 @@ export function actionsMenu({ t, title, addressOf, onRename, onDelete, onClose }
   </div>`;
 }
 
-/** Open `menu` by `button`, where there is room, with the focus on its first item. */
+/** Open `menu` by `button`, with the focus on its first item. */
 export function openMenu(menu: HTMLElement, button: HTMLElement): void {
   menu.showPopover();
+  placeMenu(menu, button);
+  items(menu)[0]?.focus({ preventScroll: true });
+}
+
+/** Put an open `menu` by `button`, where there is room. Whether the button is in view. */
+export function placeMenu(menu: HTMLElement, button: HTMLElement): boolean {
   const anchor = button.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = menu;
   const below = anchor.bottom + height + EDGE <= innerHeight || anchor.top < height + EDGE;
   const top = below ? anchor.bottom : anchor.top - height;
   menu.style.top = `${Math.max(EDGE, Math.min(top, innerHeight - height - EDGE))}px`;
   menu.style.left = `${Math.max(EDGE, Math.min(anchor.right - width, innerWidth - width - EDGE))}px`;
-  items(menu)[0]?.focus({ preventScroll: true });
+  return anchor.bottom > 0 && anchor.top < innerHeight;
 }
 
 function items(menu: HTMLElement): HTMLElement[] {
@@ -65,11 +71,6 @@ function move(event: KeyboardEvent, onClose: (back: boolean) => void): void {
     // The focus goes back to the button; Tab then goes on from there.
     if (event.key === "Escape") event.preventDefault();
     onClose(true);
-    return;
-  }
-  if (event.key === " " && all[at] instanceof HTMLAnchorElement) {
-    event.preventDefault();
-    all[at].click();
     return;
   }
   const next = to[event.key] ?? byLetter(all, at, event);

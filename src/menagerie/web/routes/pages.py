@@ -130,7 +130,9 @@ async def conversations(request: Request, services: Serving, language: PathLangu
     titles = {persona.name: persona_title(persona, language) for persona in services.personas.listed()}
     script = {
         "language": language,
-        "personas": {name: {"title": title.text, "language": title.language} for name, title in titles.items()},
+        "personas": {
+            name: {"title": title.text, "language": title.language} for name, title in titles.items()
+        },
         "texts": page_texts("page.live.", language),
     }
     return render(request, "conversations.html", language, script=script, kept=kept)
