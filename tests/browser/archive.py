@@ -9,6 +9,7 @@ import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -19,6 +20,7 @@ from fastapi import FastAPI
 from menagerie.core.identity import User
 from menagerie.personas.directory import PersonaDirectory
 from menagerie.settings import Settings
+from menagerie.store.conversations import Wanted
 from menagerie.store.database import Store
 from menagerie.web import errors
 from menagerie.web.guard import Guard
@@ -43,7 +45,7 @@ class Archive:
         files.mkdir()
         (files / "10-stage.json").write_text(json.dumps(PERSONAS), encoding="utf-8")
         self.settings = Settings(
-            data=folder / "data", personalities=(files,), trusted_proxies=("127.0.0.0/8",)
+            data=folder / "data", personalities=(files,), trusted_proxies=(ip_network("127.0.0.0/8"),)
         )
         self._files = files
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -92,7 +94,7 @@ class Archive:
 
     def titles(self, user: User = ANN) -> list[str]:
         """What the store has of `user`'s conversations, the newest first."""
-        page = self._run(self.store.conversations.list(user, conversations.Wanted(), limit=100))
+        page = self._run(self.store.conversations.list(user, Wanted(), limit=100))
         return [one.title for one in page.conversations]
 
     def title(self, conversation: str, user: User = NOBODY) -> str:

@@ -106,8 +106,8 @@ async def test_a_personas_texts_are_never_markup(tmp_path: Path) -> None:
 
 
 async def test_the_page_of_conversations_says_where_they_are_kept_and_what_it_needs(tmp_path: Path) -> None:
-    given = on_stage(tmp_path)
-    given.settings = msgspec.structs.replace(given.settings, trusted_proxies=("127.0.0.0/8",))
+    given = parts(tmp_path, trusted_proxies=("127.0.0.0/8",))
+    given.routers = (pages.router,)
     async with serving(given) as client:
         async with client.get("/fr/conversations") as response:
             nobodys = await response.text()
