@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import { addressOf, ConversationService, isUnknown, ServiceError, UnreachableError } from "./conversations.ts";
 
 const asked: string[] = [];
+let outlives = false;
 let answer: (request: IncomingMessage, response: ServerResponse) => void = (_request, response) => response.end("{}");
 const server = createServer((request, response) => {
   asked.push(`${request.method} ${request.url}`);
@@ -17,7 +18,10 @@ before(async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   // In a page, an address without a host is the page's own.
-  globalThis.fetch = (path, init) => browsersFetch(`http://127.0.0.1:${port}${String(path)}`, init);
+  globalThis.fetch = (path, init) => {
+    outlives = init?.keepalive ?? false;
+    return browsersFetch(`http://127.0.0.1:${port}${String(path)}`, init);
+  };
 });
 
 after(() => {
@@ -45,6 +49,16 @@ test("what is no conversation is not listed", async () => {
   const conversations = [good, { ...good, id: "" }, { ...good, title: null }, null, "a"];
   answer = (_request, response) => response.end(JSON.stringify({ conversations, next: "n", kept: true }));
   assert.deepEqual(await service.list(), { conversations: [good], next: "n", kept: true });
+});
+
+test("what is deleted or judged is so even where the page is left; what is only looked at is not waited for", async () => {
+  answer = (_request, response) => response.end("{}");
+  await service.delete("a");
+  assert.ok(outlives);
+  await service.get("a");
+  assert.ok(!outlives);
+  await service.rate("a", "b", "bad");
+  assert.ok(outlives);
 });
 
 test("an error has the code and the sentence of the service", async () => {
