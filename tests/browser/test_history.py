@@ -62,7 +62,7 @@ def listed(page: Page) -> Locator:
 
 
 def titles(page: Page) -> list[str]:
-    return page.locator(".history-link").all_inner_texts()
+    return page.locator(".history-link").all_text_contents()
 
 
 def told(page: Page) -> Locator:
@@ -314,7 +314,7 @@ def test_what_cannot_be_taken_along_is_no_file_but_a_sentence(kept: Archive, ope
     page.get_by_role("button", name="Actions pour Stays").click()
     page.get_by_role("menuitem", name="Word").click()
 
-    expect(page.locator("m-history").get_by_role("alert")).to_contain_text("Le service est injoignable.")
+    expect(page.get_by_role("listitem").get_by_role("alert")).to_have_text("Le service est injoignable.")
 
 
 def test_a_page_may_take_up_a_conversation_itself(kept: Archive, visit: Visit) -> None:

@@ -19,7 +19,7 @@ import { Deleting } from "./deleting.ts";
 import { personaFilter } from "./filter.ts";
 import { item, periodInWords, renameForm, shownTitle, type PersonaTitles } from "./item.ts";
 import { Listing } from "./listing.ts";
-import { actionsMenu, openMenu, placeMenu } from "./menu.ts";
+import { actionsMenu, OpenMenu } from "./menu.ts";
 import { moveAlong } from "./moving.ts";
 import { save } from "./saving.ts";
 import { foundInWords, nothingInWords, sentence } from "./sentence.ts";
@@ -46,10 +46,10 @@ export class History extends LitElement {
     full: { type: Boolean, reflect: true },
     query: { state: true },
     told: { state: true },
-    menuOf: { state: true },
     renaming: { state: true },
     busy: { state: true },
     trouble: { state: true },
+    troubled: { state: true },
   };
 
   /** Only conversations with this persona; "" for all. */
@@ -65,21 +65,22 @@ export class History extends LitElement {
 
   declare private query: string;
   declare private told: string;
-  declare private menuOf: string;
   declare private renaming: string;
   declare private busy: boolean;
   /** What went wrong with one conversation. */
   declare private trouble: string;
+  /** The id of that conversation. */
+  declare private troubled: string;
 
   readonly #name = `history-${++made}`;
   readonly #listing = new Listing(() => this.requestUpdate());
+  readonly #menu = new OpenMenu(this, (id, what) => this.#part(id, what));
   readonly #deleting = new Deleting(this, this.#name, (one, isGone) => this.#deleted(one, isGone));
   /** Where the conversation stands that is being deleted. */
   #place = 0;
   #library: Library | undefined;
   #unsubscribe: (() => void) | undefined;
   #typing: ReturnType<typeof setTimeout> | undefined;
-  #wasOpen = false;
 
   constructor() {
     super();
@@ -91,10 +92,10 @@ export class History extends LitElement {
     this.full = false;
     this.query = "";
     this.told = "";
-    this.menuOf = "";
     this.renaming = "";
     this.busy = false;
     this.trouble = "";
+    this.troubled = "";
   }
 
   /** To be called by the page after each turn: the conversation is now the newest. Never throws. */
@@ -114,8 +115,8 @@ export class History extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     addEventListener("online", this.#again);
-    addEventListener("scroll", this.#moved, { capture: true, passive: true });
-    addEventListener("resize", this.#moved);
+    addEventListener("scroll", this.#menu.moved, { capture: true, passive: true });
+    addEventListener("resize", this.#menu.moved);
     document.addEventListener("visibilitychange", this.#seen);
     if (this.hasUpdated) this.#attach();
   }
@@ -123,8 +124,8 @@ export class History extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     removeEventListener("online", this.#again);
-    removeEventListener("scroll", this.#moved, { capture: true });
-    removeEventListener("resize", this.#moved);
+    removeEventListener("scroll", this.#menu.moved, { capture: true });
+    removeEventListener("resize", this.#menu.moved);
     document.removeEventListener("visibilitychange", this.#seen);
     this.#unsubscribe?.();
     this.#listing.stop();
@@ -151,7 +152,7 @@ export class History extends LitElement {
       </search>
       <p class="history-told" role="status">${this.told}</p>
       <div role="alert">
-        ${this.trouble ? html`<p class="history-fault">${this.trouble}</p>` : nothing}
+        ${this.trouble && !this.#listing.shown.some((one) => one.id === this.troubled) ? this.#fault() : nothing}
       </div>
       ${!this.full && this.#listing.shown.length >= SKIP_FROM
         ? html`<button type="button" class="history-skip button button-quiet" @click=${this.#skip}>${t("history.skip")}</button>`
@@ -172,7 +173,9 @@ export class History extends LitElement {
       </div>`;
     }
     if (shown.length === 0 && !next) {
-      return html`<p class="history-nothing">${phase === "loading" ? t("history.loading") : nothingInWords(this.#listing, t)}</p>`;
+      if (phase === "loading") return html`<p class="history-nothing">${t("history.loading")}</p>`;
+      // What a search has not found is told where it is asked for.
+      return this.#isSearch ? html`` : html`<p class="history-nothing">${nothingInWords(this.#listing, t)}</p>`;
     }
     const groups = grouped(shown, new Date());
     return html`${repeat(groups, (group) => group.key, (group) => this.#group(group))}
@@ -197,7 +200,7 @@ export class History extends LitElement {
   #item(one: Summary, period: Period): TemplateResult {
     const { t, language, personas } = this;
     const name = `${this.#name}-of-${one.id}`;
-    const isOpen = one.id === this.menuOf;
+    const isOpen = one.id === this.#menu.of;
     const isCurrent = one.id === this.current;
     return html`<li class="history-item" data-id=${one.id} ?data-current=${isCurrent}>
       ${one.id === this.renaming
@@ -218,8 +221,8 @@ export class History extends LitElement {
             isCurrent,
             isOpen,
             onChoose: (event) => this.#choose(event, one),
-            onPress: () => (this.#wasOpen = isOpen),
-            onActions: () => void this.#openMenu(one.id),
+            onPress: () => this.#menu.press(one.id),
+            onActions: () => this.#openMenu(one.id),
           })}
       ${isOpen
         ? actionsMenu({
@@ -228,10 +231,15 @@ export class History extends LitElement {
             onExport: (format) => void this.#export(one.id, format),
             onRename: () => void this.#startRenaming(one.id),
             onDelete: () => this.#ask(one),
-            onClose: (back) => this.#closeMenu(one.id, back),
+            onClose: (back) => this.#menu.close(one.id, back),
           })
         : nothing}
+      ${this.trouble && one.id === this.troubled ? html`<div class="history-wide" role="alert">${this.#fault()}</div>` : nothing}
     </li>`;
+  }
+
+  #fault(): TemplateResult {
+    return html`<p class="history-fault">${this.trouble}</p>`;
   }
 
   get #isSearch(): boolean {
@@ -314,48 +322,31 @@ export class History extends LitElement {
     return this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true }));
   }
 
-  // The menu.
+  // What can be done with one conversation.
 
-  async #openMenu(id: string): Promise<void> {
-    if (this.#wasOpen) {
-      // The press has closed it.
-      this.#wasOpen = false;
-      return;
-    }
+  #openMenu(id: string): void {
     this.trouble = "";
-    this.menuOf = id;
-    await this.updateComplete;
-    const [menu, button] = [this.#part(id, ".history-menu"), this.#part(id, ".history-actions")];
-    if (menu && button) openMenu(menu, button);
+    void this.#menu.open(id);
   }
-
-  #closeMenu(id: string, back: boolean): void {
-    if (this.menuOf !== id) return;
-    this.menuOf = "";
-    if (back) this.#part(id, ".history-actions")?.focus();
-  }
-
-  /** An open menu goes along with its button, and closes where that is out of view. */
-  readonly #moved = (event: Event): void => {
-    if (!this.menuOf) return;
-    const [menu, button] = [this.#part(this.menuOf, ".history-menu"), this.#part(this.menuOf, ".history-actions")];
-    if (!menu || !button || event.target === menu || !menu.matches(":popover-open")) return;
-    if (!placeMenu(menu, button)) this.#closeMenu(this.menuOf, false);
-  };
 
   async #export(id: string, format: ExportFormat): Promise<void> {
-    this.#closeMenu(id, true);
+    this.#menu.close(id, true);
     try {
       save(await library(this.language).service.export(id, format));
     } catch (error) {
-      this.trouble = sentence(error, this.t);
+      this.#fail(id, error);
     }
+  }
+
+  #fail(id: string, error: unknown): void {
+    this.troubled = id;
+    this.trouble = sentence(error, this.t);
   }
 
   // Renaming.
 
   async #startRenaming(id: string): Promise<void> {
-    this.menuOf = "";
+    this.#menu.close(id, false);
     this.renaming = id;
     await this.updateComplete;
     const input = this.#part(id, ".history-rename input") as HTMLInputElement | null;
@@ -380,7 +371,7 @@ export class History extends LitElement {
       this.#say("conversation-renamed", now);
       await this.#stopRenaming(one.id);
     } catch (error) {
-      this.trouble = sentence(error, this.t);
+      this.#fail(one.id, error);
       if (isUnknown(error)) this.renaming = "";
     } finally {
       this.busy = false;
@@ -388,7 +379,7 @@ export class History extends LitElement {
   }
 
   #ask(one: Summary): void {
-    this.menuOf = "";
+    this.#menu.close(one.id, false);
     this.trouble = "";
     this.#place = this.#listing.shown.findIndex((other) => other.id === one.id);
     void this.#deleting.ask(one);

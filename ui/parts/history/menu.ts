@@ -1,6 +1,6 @@
 /** The menu of what can be done with one conversation (APG, "menu button"). */
 
-import { html, type TemplateResult } from "lit";
+import { html, type LitElement, type TemplateResult } from "lit";
 
 import type { ExportFormat } from "../../client/conversations.ts";
 import type { Translate } from "../../client/texts.ts";
@@ -18,7 +18,7 @@ export interface ActionsMenu {
 
 const EDGE = 8;
 
-/** The menu, not yet open: `openMenu` opens it. */
+/** The menu, not yet open: `OpenMenu` opens it. */
 export function actionsMenu({ t, title, onExport, onRename, onDelete, onClose }: ActionsMenu): TemplateResult {
   const take = (format: ExportFormat, name: string): TemplateResult =>
     html`<button type="button" role="menuitem" tabindex="-1" @click=${() => onExport(format)}>${name}</button>`;
@@ -34,15 +34,66 @@ export function actionsMenu({ t, title, onExport, onRename, onDelete, onClose }:
   </div>`;
 }
 
+/** Which conversation's menu is open. */
+export class OpenMenu {
+  /** Its id; "" for none. */
+  of = "";
+  readonly #host: LitElement;
+  readonly #find: (id: string, what: string) => HTMLElement | null;
+  #wasOpen = false;
+
+  /** `find` finds what is there of a conversation. */
+  constructor(host: LitElement, find: (id: string, what: string) => HTMLElement | null) {
+    this.#host = host;
+    this.#find = find;
+  }
+
+  /** Its button is pressed: that closes an open menu before the click comes. */
+  press(id: string): void {
+    this.#wasOpen = this.of === id;
+  }
+
+  async open(id: string): Promise<void> {
+    if (this.#wasOpen) {
+      this.#wasOpen = false;
+      return;
+    }
+    this.of = id;
+    this.#host.requestUpdate();
+    await this.#host.updateComplete;
+    const [menu, button] = this.#parts();
+    if (menu && button) openMenu(menu, button);
+  }
+
+  /** Close it; `back`: the focus goes to its button. */
+  close(id: string, back: boolean): void {
+    if (this.of !== id) return;
+    this.of = "";
+    this.#host.requestUpdate();
+    if (back) this.#find(id, ".history-actions")?.focus();
+  }
+
+  /** For scrolling and new sizes: it goes along with its button, and closes where that is out of view. */
+  readonly moved = (event: Event): void => {
+    const [menu, button] = this.of ? this.#parts() : [];
+    if (!menu || !button || event.target === menu || !menu.matches(":popover-open")) return;
+    if (!placeMenu(menu, button)) this.close(this.of, false);
+  };
+
+  #parts(): [HTMLElement | null, HTMLElement | null] {
+    return [this.#find(this.of, ".history-menu"), this.#find(this.of, ".history-actions")];
+  }
+}
+
 /** Open `menu` by `button`, with the focus on its first item. */
-export function openMenu(menu: HTMLElement, button: HTMLElement): void {
+function openMenu(menu: HTMLElement, button: HTMLElement): void {
   menu.showPopover();
   placeMenu(menu, button);
   items(menu)[0]?.focus({ preventScroll: true });
 }
 
 /** Put an open `menu` by `button`, where there is room. Whether the button is in view. */
-export function placeMenu(menu: HTMLElement, button: HTMLElement): boolean {
+function placeMenu(menu: HTMLElement, button: HTMLElement): boolean {
   const anchor = button.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = menu;
   const below = anchor.bottom + height + EDGE <= innerHeight || anchor.top < height + EDGE;
