@@ -47,9 +47,7 @@ export class History extends LitElement {
     query: { state: true },
     told: { state: true },
     renaming: { state: true },
-    busy: { state: true },
     trouble: { state: true },
-    troubled: { state: true },
   };
 
   /** Only conversations with this persona; "" for all. */
@@ -66,11 +64,8 @@ export class History extends LitElement {
   declare private query: string;
   declare private told: string;
   declare private renaming: string;
-  declare private busy: boolean;
   /** What went wrong with one conversation. */
-  declare private trouble: string;
-  /** The id of that conversation. */
-  declare private troubled: string;
+  declare private trouble: { readonly id: string; readonly text: string } | null;
 
   readonly #name = `history-${++made}`;
   readonly #listing = new Listing(() => this.requestUpdate());
@@ -78,6 +73,7 @@ export class History extends LitElement {
   readonly #deleting = new Deleting(this, this.#name, (one, isGone) => this.#deleted(one, isGone));
   /** Where the conversation stands that is being deleted. */
   #place = 0;
+  #busy = false;
   #library: Library | undefined;
   #unsubscribe: (() => void) | undefined;
   #typing: ReturnType<typeof setTimeout> | undefined;
@@ -93,9 +89,7 @@ export class History extends LitElement {
     this.query = "";
     this.told = "";
     this.renaming = "";
-    this.busy = false;
-    this.trouble = "";
-    this.troubled = "";
+    this.trouble = null;
   }
 
   /** To be called by the page after each turn: the conversation is now the newest. Never throws. */
@@ -152,14 +146,14 @@ export class History extends LitElement {
       </search>
       <p class="history-told" role="status">${this.told}</p>
       <div role="alert">
-        ${this.trouble && !this.#listing.shown.some((one) => one.id === this.troubled) ? this.#fault() : nothing}
+        ${this.#listing.shown.some((one) => one.id === this.trouble?.id) ? nothing : this.#fault()}
       </div>
       ${!this.full && this.#listing.shown.length >= SKIP_FROM
         ? html`<button type="button" class="history-skip button button-quiet" @click=${this.#skip}>${t("history.skip")}</button>`
         : nothing}
       <div class="history-list" aria-busy=${this.#listing.phase === "loading"} @keydown=${(event: KeyboardEvent) => moveAlong(this, event)}>${this.#content()}</div>
       <span class="history-end" tabindex="-1"></span>
-      ${this.#deleting.view(this.#delete)}
+      ${this.#deleting.view(async (id) => this.#library?.delete(id))}
     `;
   }
 
@@ -234,12 +228,12 @@ export class History extends LitElement {
             onClose: (back) => this.#menu.close(one.id, back),
           })
         : nothing}
-      ${this.trouble && one.id === this.troubled ? html`<div class="history-wide" role="alert">${this.#fault()}</div>` : nothing}
+      ${one.id === this.trouble?.id ? html`<div class="history-wide" role="alert">${this.#fault()}</div>` : nothing}
     </li>`;
   }
 
-  #fault(): TemplateResult {
-    return html`<p class="history-fault">${this.trouble}</p>`;
+  #fault(): TemplateResult | typeof nothing {
+    return this.trouble ? html`<p class="history-fault">${this.trouble.text}</p>` : nothing;
   }
 
   get #isSearch(): boolean {
@@ -325,7 +319,7 @@ export class History extends LitElement {
   // What can be done with one conversation.
 
   #openMenu(id: string): void {
-    this.trouble = "";
+    this.trouble = null;
     void this.#menu.open(id);
   }
 
@@ -339,8 +333,7 @@ export class History extends LitElement {
   }
 
   #fail(id: string, error: unknown): void {
-    this.troubled = id;
-    this.trouble = sentence(error, this.t);
+    this.trouble = { id, text: sentence(error, this.t) };
   }
 
   // Renaming.
@@ -356,15 +349,15 @@ export class History extends LitElement {
 
   async #stopRenaming(id: string): Promise<void> {
     this.renaming = "";
-    this.trouble = "";
+    this.trouble = null;
     await this.updateComplete;
     this.#part(id, ".history-actions")?.focus();
   }
 
   async #rename(one: Summary, title: string): Promise<void> {
-    if (this.busy || !this.#library) return;
-    this.busy = true;
-    this.trouble = "";
+    if (this.#busy || !this.#library) return;
+    this.#busy = true;
+    this.trouble = null;
     try {
       const now = await this.#library.rename(one, title);
       this.told = this.t("history.renamed", { title: shownTitle(now, this.t) });
@@ -374,20 +367,16 @@ export class History extends LitElement {
       this.#fail(one.id, error);
       if (isUnknown(error)) this.renaming = "";
     } finally {
-      this.busy = false;
+      this.#busy = false;
     }
   }
 
   #ask(one: Summary): void {
     this.#menu.close(one.id, false);
-    this.trouble = "";
+    this.trouble = null;
     this.#place = this.#listing.shown.findIndex((other) => other.id === one.id);
     void this.#deleting.ask(one);
   }
-
-  readonly #delete = async (id: string): Promise<void> => {
-    await this.#library?.delete(id);
-  };
 
   /** The focus goes to what has moved to the place of a conversation that is gone. */
   #deleted(one: Summary, isGone: boolean): void {
