@@ -17,6 +17,7 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI
 
+from menagerie.conversation.live import LiveTurns
 from menagerie.core.identity import User
 from menagerie.personas.directory import PersonaDirectory
 from menagerie.settings import Settings
@@ -124,6 +125,7 @@ class Archive:
             store=self.store,
             engines=nothing,
             turns=nothing,
+            live=LiveTurns(nothing, self.store, self.settings.away_s),
             resolver=cast("Any", Models()),
             embeddings=nothing,
             figures=nothing,
