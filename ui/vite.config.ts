@@ -21,6 +21,9 @@ export default defineConfig({
     manifest: "manifest.json",
     modulePreload: { polyfill: false },
     target: "es2022",
-    rolldownOptions: { input: { base: `${here}/style/base.css`, ...Object.fromEntries(pages) } },
+    cssTarget: ["chrome123", "firefox120", "safari17.5"], // `light-dark()` as it stands
+    rolldownOptions: {
+      input: { base: `${here}/style/base.css`, frame: `${here}/frame/main.ts`, ...Object.fromEntries(pages) },
+    },
   },
 });

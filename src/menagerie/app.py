@@ -53,6 +53,7 @@ from menagerie.settings import Settings
 from menagerie.store.database import Store
 from menagerie.store.folder import FileFolder
 from menagerie.web import errors
+from menagerie.web.branding import read_branding
 from menagerie.web.guard import Guard
 from menagerie.web.listener import BoundedHttpProtocol, BoundedWebSocketProtocol
 from menagerie.web.openai.batches import answer_row
@@ -163,6 +164,7 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
 
         kept = timedelta(days=settings.file_days)
         batches = Batches(store, settings.data, answer, slots, kept=kept, folder=uploads.folder)
+        branding = await asyncio.to_thread(read_branding, settings)
         services = Services(
             settings,
             personas,
@@ -177,6 +179,7 @@ async def running(settings: Settings) -> AsyncGenerator[Services, None]:
             batches,
             uploads,
             facts,
+            branding=branding,
         )
         for work in (personas.watch(), engines.watch(), _sample(services), _preload(services)):
             stack.push_async_callback(_cancel, asyncio.create_task(work))

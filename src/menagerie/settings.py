@@ -151,6 +151,8 @@ class Settings(BaseSettings):
 
     # The people
     language: Language = "en"
+    branding: str = "neutral"
+    """`neutral`, `canada`, or the path of a folder with a branding of one's own."""
     timezone: TimeZone = "America/Toronto"
     trusted_proxies: Networks = ()
     api_keys: Literal["optional", "required"] = "optional"

@@ -216,6 +216,8 @@ def _kind_by_type(annotation: object, name: str) -> str:
         return "secret"
     if name in {"whisper_embedding_model", "reranker"}:
         return "model"
+    if name == "branding":
+        return "branding"
     return "timezone" if name == "timezone" else "text"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -31,7 +32,11 @@ MANIFEST: Final = "manifest.json"
 """What the build says of each page: its script, and the styles and modules that go with it."""
 
 BASE: Final = "style/base.css"
-"""The style that all pages share."""
+"""The style that all pages share …"""
+FRAME: Final = "frame/main.ts"
+"""… and the script of what stands around them."""
+FIRST_FONTS: Final = ("gcds-noto-sans-regular.woff2", "gcds-lato.woff2")
+"""The fonts of what is seen first, as the design system calls them."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,14 @@ class Asset:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a page loads: the addresses of its styles, of its script, and of the modules that this will ask for."""
+    """What a page loads: the addresses of its styles, of the script of the frame and its own, of the modules that
+    these will ask for, and of the fonts that its first view needs."""
 
     styles: tuple[str, ...]
+    frame: str
     script: str
     modules: tuple[str, ...]
+    fonts: tuple[str, ...]
 
 
 class Assets:
@@ -78,12 +86,20 @@ class Assets:
     def entry(self, page: str) -> Entry:
         """What the page `page` of `ui/pages` loads; `KeyError` where it was not built: a defect of ours."""
         name = f"pages/{page}/main.ts"
-        chunks = list(dict.fromkeys(_reached(self._manifest, name)))
+        chunks = list(dict.fromkeys([*_reached(self._manifest, FRAME), *_reached(self._manifest, name)]))
         styles = [style for chunk in chunks for style in self._manifest[chunk].get("css", ())]
         return Entry(
             styles=tuple(map(self.url, dict.fromkeys([self._manifest[BASE]["file"], *styles]))),
+            frame=self.url(self._manifest[FRAME]["file"]),
             script=self.url(self._manifest[name]["file"]),
-            modules=tuple(self.url(self._manifest[chunk]["file"]) for chunk in chunks if chunk != name),
+            modules=tuple(
+                self.url(self._manifest[chunk]["file"]) for chunk in chunks if chunk not in {FRAME, name}
+            ),
+            fonts=tuple(
+                self.url(font)
+                for font in self._manifest[BASE].get("assets", ())
+                if _unhashed(font) in FIRST_FONTS
+            ),
         )
 
     def respond(self, request: Request, version: str, name: str) -> Response | None:
@@ -112,6 +128,11 @@ def assets() -> Assets:
     """The files that come with the service."""
     web = resources.files("menagerie.web")
     return Assets(web.joinpath("static"), web.joinpath("built"))
+
+
+def _unhashed(name: str) -> str:
+    """`gcds-lato.woff2` of `gcds-lato-cyq7vkAt.woff2`: the hash of a built file is eight letters, `-` and `_` too."""
+    return re.sub(r"-[\w-]{8}(\.\w+)$", r"\1", name)
 
 
 def _reached(manifest: Mapping[str, Any], name: str, seen: frozenset[str] = frozenset()) -> Iterator[str]:

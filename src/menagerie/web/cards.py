@@ -56,8 +56,8 @@ async def card(services: Services, persona: Persona, language: Language) -> Card
     return Card(
         name=persona.name,
         title=title,
-        description=_shown(persona, "description", language),
-        intro=_shown(persona, "intro_dialogue", language),
+        description=shown(persona, "description", language),
+        intro=shown(persona, "intro_dialogue", language),
         languages=persona.languages,
         monogram=next((letter for letter in title.text if letter.isalnum()), "·").upper(),
         tint=zlib.crc32(persona.name.encode()) % TINTS,
@@ -80,7 +80,7 @@ async def directory(services: Services, language: Language, query: str = "") -> 
 
 def persona_title(persona: Persona, language: Language) -> Shown:
     """What `persona` is called on a page in `language`."""
-    return _shown(persona, "title", language)
+    return shown(persona, "title", language)
 
 
 def folded(words: str) -> str:
@@ -88,7 +88,8 @@ def folded(words: str) -> str:
     return "".join(part for part in normalize("NFKD", words.casefold()) if not combining(part))
 
 
-def _shown(persona: Persona, field: TextField, language: Language) -> Shown:
+def shown(persona: Persona, field: TextField, language: Language) -> Shown:
+    """A text of `persona` for a page in `language`, with the language that it is in."""
     value = getattr(persona, field)
     spoken = language if getattr(value, language) or not getattr(value, OTHER[language]) else OTHER[language]
     return Shown(persona.text(field, language), spoken)

@@ -17,9 +17,13 @@ from menagerie.core.languages import OTHER
 from menagerie.core.numbers import number_text
 from menagerie.locales import LANGUAGES, Language, catalogue, text
 from menagerie.web.assets import assets
+from menagerie.web.branding import Brand, branding_of
+from menagerie.web.cards import Shown, shown
 from menagerie.web.shown_sources import moment_text, shown_source
+from menagerie.web.view import view_of
 
 LANGUAGE_COOKIE: Final = "lang"
+MOST_SUGGESTED: Final = 6
 A_YEAR: Final = 365 * 24 * 3600
 
 
@@ -52,7 +56,15 @@ def error_page(
 ) -> Response:
     """The page that tells of an error: its number, its sentence, its stable code, and ways on."""
     return render(
-        request, "error.html", language, status=status, error_status=status, code=str(code), message=message
+        request,
+        "error.html",
+        language,
+        status=status,
+        error_status=status,
+        code=str(code),
+        message=message,
+        number=request.scope.get("state", {}).get("request_id", ""),
+        personas=_suggested(request, language) if status == 404 else (),
     )
 
 
@@ -62,6 +74,18 @@ def in_other_language(path: str, language: Language) -> str | None:
     if path == prefix or path.startswith(f"{prefix}/"):
         return f"/{OTHER[language]}{path[len(prefix) :]}"
     return None
+
+
+def _suggested(request: Request, language: Language) -> list[tuple[str, Shown]]:
+    """Names and titles of some personas, for who has lost the way."""
+    services = getattr(getattr(request.scope.get("app"), "state", None), "services", None)
+    listed = services.personas.listed() if services is not None else ()
+    return [(persona.name, shown(persona, "title", language)) for persona in listed[:MOST_SUGGESTED]]
+
+
+def page_title(request: Request, page: str, language: Language) -> str:
+    """The title of a page: its own, then the name of the service."""
+    return text("page.title", language, page=page, service=branding_of(request).in_language(language).service)
 
 
 def page_texts(prefix: str, language: Language) -> dict[str, str]:
@@ -74,10 +98,14 @@ def page_texts(prefix: str, language: Language) -> dict[str, str]:
 
 
 def _shared(request: Request, language: Language) -> dict[str, object]:
+    brand = branding_of(request).in_language(language)
+
     def translated(key: str, **values: object) -> str:
-        return text(key, language, **values)
+        return text(key, language, **_named(key, language, brand), **values)
 
     return {
+        "brand": brand,
+        "view": view_of(request),
         "t": translated,
         "language": language,
         "other": OTHER[language],
@@ -88,6 +116,11 @@ def _shared(request: Request, language: Language) -> dict[str, object]:
         "version": __version__,
         "page_texts": page_texts,
     }
+
+
+def _named(key: str, language: Language, brand: Brand) -> dict[str, object]:
+    """The name of the service, for the texts that say it."""
+    return {"service": brand.service} if "{service}" in catalogue(language)[key] else {}
 
 
 def _toggle(request: Request, language: Language) -> str:
@@ -107,7 +140,9 @@ def _describe(request: Request, response: Response, language: Language) -> None:
     in_path = in_other_language(request.url.path, language) is not None
     if not in_path:
         response.headers["Vary"] = "Accept-Language, Cookie"
-    elif request.cookies.get(LANGUAGE_COOKIE) != language:
+        return
+    response.headers["Vary"] = "Cookie"
+    if request.cookies.get(LANGUAGE_COOKIE) != language:
         response.set_cookie(LANGUAGE_COOKIE, language, max_age=A_YEAR, samesite="lax", path="/")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 
+from menagerie.web.branding import Branding, neutral
 from menagerie.web.rates import RateLimits
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Services:
     uploads: Uploads
     facts: FactBases
     rates: RateLimits = field(default_factory=RateLimits)
+    branding: Branding = field(default_factory=neutral)
 
 
 def services_of(connection: HTTPConnection) -> Services:

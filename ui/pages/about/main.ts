@@ -1,2 +1,1 @@
-// Nothing here needs a script of its own.
-export {};
+import "./about.css";

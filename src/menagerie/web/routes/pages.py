@@ -1,4 +1,4 @@
-"""The pages: the directory of personas, a conversation with one, what this service is, and the static files."""
+"""The pages: the directory of personas, a conversation with one, and the static files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from menagerie.web.cards import card, directory, persona_title
 from menagerie.web.form_turn import FormTurn
 from menagerie.web.identity import identify
 from menagerie.web.language import language_of
-from menagerie.web.pages import page_texts, render, render_live
+from menagerie.web.pages import page_texts, page_title, render, render_live
+from menagerie.web.path_language import PathLanguage
+from menagerie.web.routes import installing, notices
 from menagerie.web.services import Services, services_of
 
 READ: Final = ["GET", "HEAD"]
@@ -27,14 +29,7 @@ router = APIRouter(include_in_schema=False)
 _in_language = APIRouter()
 
 
-def language_in_path(request: Request) -> Language:
-    """The language that an address begins with: `/en/…` or `/fr/…`."""
-    first = request.url.path.split("/", 2)[1]
-    return next(language for language in LANGUAGES if language == first)
-
-
 Serving = Annotated[Services, Depends(services_of)]
-PathLanguage = Annotated[Language, Depends(language_in_path)]
 
 
 @router.api_route("/", methods=READ)
@@ -44,7 +39,6 @@ async def start(request: Request) -> Response:
 
 
 @router.api_route("/chat", methods=READ)
-@router.api_route("/about", methods=READ)
 async def by_language(request: Request, services: Serving) -> Response:
     """On to the same page in the caller's language."""
     return _redirect(f"/{language_of(request, services.settings)}{request.url.path}", request)
@@ -95,7 +89,8 @@ async def personas(
 async def chat(request: Request, services: Serving, language: PathLanguage, persona: str) -> Response:
     """The page on which to talk with a persona."""
     shown = await card(services, services.personas.get(persona), language)
-    return render(request, "chat.html", language, card=shown, turn=None, script=_script(shown.name, language))
+    script = _script(request, shown.name, language)
+    return render(request, "chat.html", language, card=shown, turn=None, script=script)
 
 
 @_in_language.post("/chat/{persona}")
@@ -119,7 +114,7 @@ async def chat_by_form(
         session=session or None,
         given=(Given(kind="context", text=context),) if context.strip() else (),
     )
-    script, zone = _script(shown.name, language), ZoneInfo(services.settings.timezone)
+    script, zone = _script(request, shown.name, language), ZoneInfo(services.settings.timezone)
     return render_live(request, "chat.html", language, card=shown, turn=turn, script=script, zone=zone)
 
 
@@ -138,20 +133,14 @@ async def conversations(request: Request, services: Serving, language: PathLangu
     return render(request, "conversations.html", language, script=script, kept=kept)
 
 
-@_in_language.api_route("/about", methods=READ)
-async def about(request: Request, language: PathLanguage) -> Response:
-    """What this service is, the privacy notice, the accessibility statement."""
-    return render(request, "about.html", language)
-
-
-def _script(persona: str, language: Language) -> dict[str, object]:
+def _script(request: Request, persona: str, language: Language) -> dict[str, object]:
     """What the script of the chat page needs to know."""
     return {
         "persona": persona,
         "language": language,
         "socket": f"/gpt-socket/{quote(persona, safe='@+')}?lang={language}",
         "texts": page_texts("page.live.", language),
-        "pageTitle": text("page.title", language, page=text("page.chat.title", language)),
+        "pageTitle": page_title(request, text("page.chat.title", language), language),
     }
 
 
@@ -164,3 +153,5 @@ def _redirect(path: str, request: Request) -> Response:
 
 for _language in LANGUAGES:
     router.include_router(_in_language, prefix=f"/{_language}")
+router.include_router(notices.router)
+router.include_router(installing.router)
