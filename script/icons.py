@@ -1,4 +1,4 @@
-"""Draw the icons that launchers ask for from our own mark, into `src/menagerie/web/static`: `python script/icons.py`."""
+"""Draw the icons that launchers ask for, from our own mark, into `src/menagerie/web/static`."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ from menagerie.personas.persona import Persona
 from menagerie.personas.resolve import Description
 from menagerie.settings import Settings
 from menagerie.web import errors
+from menagerie.web.branding import read_branding
 from menagerie.web.guard import Guard
 from menagerie.web.routes import describe, docs, gpt, pages, platform, toil
 from menagerie.web.routes import socket as socket_routes
@@ -170,11 +171,12 @@ class Models:
 class Stage:
     """One application at one address; it can be restarted there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: object) -> None:
         files = folder / "personas"
         files.mkdir()
         (files / "10-stage.json").write_text(json.dumps(PERSONAS), encoding="utf-8")
-        self.settings = Settings(data=folder / "data", personalities=(files,))
+        given: dict[str, Any] = {"data": folder / "data", "personalities": (files,), **settings}
+        self.settings = Settings(**given)
         self.engines = SeenEngines()
         self.figures = lively_figures(time.time())
         self.actors = Actors()
@@ -237,6 +239,7 @@ class Stage:
             batches=cast("Any", None),
             uploads=cast("Any", None),
             facts=cast("Any", None),
+            branding=read_branding(self.settings),
         )
         errors.install(app)
         for routes in (pages, docs, describe, gpt, toil, platform, socket_routes):
@@ -245,9 +248,9 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path) -> Iterator[Stage]:
-    """A stage, closed at the end."""
-    built = Stage(folder)
+def stage(folder: Path, **settings: object) -> Iterator[Stage]:
+    """A stage with these settings, closed at the end."""
+    built = Stage(folder, **settings)
     try:
         yield built
     finally:

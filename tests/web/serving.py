@@ -23,6 +23,7 @@ from menagerie.personas.directory import PersonaDirectory
 from menagerie.personas.resolve import Description
 from menagerie.settings import Settings
 from menagerie.web import errors
+from menagerie.web.branding import read_branding
 from menagerie.web.guard import Guard
 from menagerie.web.listener import BoundedHttpProtocol, BoundedWebSocketProtocol
 from menagerie.web.routes import describe, gpt, health, toil
@@ -149,6 +150,7 @@ def application(given: Parts) -> FastAPI:
         batches=given.batches,
         uploads=given.uploads,
         facts=given.facts,
+        branding=read_branding(given.settings),
     )
     errors.install(app)
     for router in (gpt.router, toil.router, describe.router, health.router, *given.routers):

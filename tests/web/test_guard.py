@@ -25,7 +25,10 @@ async def test_every_answer_has_the_security_headers(tmp_path: Path, path: str) 
         assert response.headers["Referrer-Policy"] == "no-referrer"
         assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
         assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
-        assert "microphone=()" in response.headers["Permissions-Policy"]
+        permissions = response.headers["Permissions-Policy"].split(", ")
+        assert {"microphone=(self)", "camera=(self)", "clipboard-read=(self)", "payment=()"} <= set(
+            permissions
+        )
         assert response.headers["Cache-Control"] == "no-store"
 
 

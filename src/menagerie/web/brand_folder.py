@@ -202,7 +202,7 @@ class _Folder:
             if content is None:
                 continue
             try:
-                yield name, rendered(content.decode())
+                yield name, rendered(content.decode(), 3 if name == "privacy" else 2)
             except UnicodeDecodeError:
                 self._wrong(file, "no_utf8")
 

@@ -35,15 +35,19 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+PERMISSIONS_POLICY: Final = ", ".join(
+    (
+        *(f"{name}=(self)" for name in ("camera", "clipboard-read", "clipboard-write", "microphone")),
+        *(f"{name}=()" for name in ("geolocation", "payment", "usb")),
+    )
+)
+"""Pictures, what was copied and dictation are for our own pages, where a person asks for them."""
+
 HEADERS: Final = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
-    (
-        b"permissions-policy",
-        b"camera=(self), clipboard-read=(self), clipboard-write=(self), geolocation=(), microphone=(self), "
-        b"payment=(), usb=()",
-    ),
+    (b"permissions-policy", PERMISSIONS_POLICY.encode()),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import jinja2
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from menagerie import __version__
 from menagerie.core.errors import ErrorCode
@@ -81,6 +81,14 @@ def _suggested(request: Request, language: Language) -> list[tuple[str, Shown]]:
     services = getattr(getattr(request.scope.get("app"), "state", None), "services", None)
     listed = services.personas.listed() if services is not None else ()
     return [(persona.name, shown(persona, "title", language)) for persona in listed[:MOST_SUGGESTED]]
+
+
+def redirect(path: str, request: Request) -> Response:
+    """On to `path`, which the caller's language has chosen, with what was asked for."""
+    query = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != "lang"])
+    address = f"{path}?{query}" if query else path
+    headers = {"Vary": "Accept-Language, Cookie", "Cache-Control": "private, no-cache"}
+    return RedirectResponse(address, status_code=307, headers=headers)
 
 
 def page_title(request: Request, page: str, language: Language) -> str:

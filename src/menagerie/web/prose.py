@@ -13,14 +13,14 @@ _MARKDOWN: Final = (
 )
 
 
-def rendered(markdown: str) -> Markup:
-    """`markdown` as HTML. What is HTML in it stays text, a picture becomes a link, and its headings begin at the
-    second level, below that of the page."""
+def rendered(markdown: str, level: int = 2) -> Markup:
+    """`markdown` as HTML. What is HTML in it stays text, a picture stays what was written, and its headings begin at
+    `level`, so that they fit below those of the page."""
     tokens = _MARKDOWN.parse(markdown)
     highest = min((_level(token) for token in tokens if token.type == "heading_open"), default=2)
     for token in tokens:
         if token.type in {"heading_open", "heading_close"}:
-            token.tag = f"h{min(6, _level(token) - highest + 2)}"
+            token.tag = f"h{min(6, _level(token) - highest + level)}"
     return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))  # noqa: S704 (html is off)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.locales import LANGUAGES, Language, text
@@ -14,6 +14,7 @@ from menagerie.web.assets import CHECK_FIRST, FOREVER, assets
 from menagerie.web.branding import SURFACES, Brand, branding_of
 from menagerie.web.language import language_of
 from menagerie.web.marks import POLICY
+from menagerie.web.pages import redirect
 from menagerie.web.path_language import PathLanguage
 from menagerie.web.services import Services, services_of
 
@@ -28,9 +29,7 @@ async def manifest_by_language(
     request: Request, services: Annotated[Services, Depends(services_of)]
 ) -> Response:
     """On to the manifest in the caller's language."""
-    headers = {"Vary": "Accept-Language, Cookie", "Cache-Control": "private, no-cache"}
-    address = f"/{language_of(request, services.settings)}/manifest.webmanifest"
-    return RedirectResponse(address, status_code=307, headers=headers)
+    return redirect(f"/{language_of(request, services.settings)}/manifest.webmanifest", request)
 
 
 @_in_language.api_route("/manifest.webmanifest", methods=READ)

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from menagerie.locales import LANGUAGES
 from menagerie.web.language import language_of
-from menagerie.web.pages import A_YEAR, render
+from menagerie.web.pages import A_YEAR, redirect, render
 from menagerie.web.path_language import PathLanguage
 from menagerie.web.services import Services, services_of
 from menagerie.web.view import CHOICES, COOKIE, view_from
@@ -29,9 +29,7 @@ Serving = Annotated[Services, Depends(services_of)]
 @router.api_route("/settings", methods=READ)
 async def by_language(request: Request, services: Serving) -> Response:
     """On to the same page in the caller's language."""
-    headers = {"Vary": "Accept-Language, Cookie", "Cache-Control": "private, no-cache"}
-    language = language_of(request, services.settings)
-    return RedirectResponse(f"/{language}{request.url.path}", status_code=307, headers=headers)
+    return redirect(f"/{language_of(request, services.settings)}{request.url.path}", request)
 
 
 @_in_language.api_route("/about", methods=READ)

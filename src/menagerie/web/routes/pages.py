@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Form, Query, Request
@@ -17,7 +17,7 @@ from menagerie.web.cards import card, directory, persona_title
 from menagerie.web.form_turn import FormTurn
 from menagerie.web.identity import identify
 from menagerie.web.language import language_of
-from menagerie.web.pages import page_texts, page_title, render, render_live
+from menagerie.web.pages import page_texts, page_title, redirect, render, render_live
 from menagerie.web.path_language import PathLanguage
 from menagerie.web.routes import installing, notices
 from menagerie.web.services import Services, services_of
@@ -35,20 +35,20 @@ Serving = Annotated[Services, Depends(services_of)]
 @router.api_route("/", methods=READ)
 async def start(request: Request) -> Response:
     """On to the directory."""
-    return _redirect("/chat", request)
+    return redirect("/chat", request)
 
 
 @router.api_route("/chat", methods=READ)
 async def by_language(request: Request, services: Serving) -> Response:
     """On to the same page in the caller's language."""
-    return _redirect(f"/{language_of(request, services.settings)}{request.url.path}", request)
+    return redirect(f"/{language_of(request, services.settings)}{request.url.path}", request)
 
 
 @router.api_route("/chat/{persona}", methods=READ)
 async def chat_by_language(request: Request, services: Serving, persona: str) -> Response:
     """On to the persona's page in the caller's language; `persona.unknown` (404) where there is none."""
     name = quote(services.personas.get(persona).name, safe="@+")
-    return _redirect(f"/{language_of(request, services.settings)}/chat/{name}", request)
+    return redirect(f"/{language_of(request, services.settings)}/chat/{name}", request)
 
 
 @router.api_route("/favicon.ico", methods=READ)
@@ -69,7 +69,7 @@ async def static(request: Request, version: str, name: str) -> Response:
 @_in_language.api_route("", methods=READ)
 async def start_in_language(request: Request, language: PathLanguage) -> Response:
     """On to the directory in this language."""
-    return _redirect(f"/{language}/chat", request)
+    return redirect(f"/{language}/chat", request)
 
 
 @_in_language.api_route("/chat", methods=READ)
@@ -142,13 +142,6 @@ def _script(request: Request, persona: str, language: Language) -> dict[str, obj
         "texts": page_texts("page.live.", language),
         "pageTitle": page_title(request, text("page.chat.title", language), language),
     }
-
-
-def _redirect(path: str, request: Request) -> Response:
-    query = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != "lang"])
-    address = f"{path}?{query}" if query else path
-    headers = {"Vary": "Accept-Language, Cookie", "Cache-Control": "private, no-cache"}
-    return RedirectResponse(address, status_code=307, headers=headers)
 
 
 for _language in LANGUAGES:
