@@ -1,4 +1,4 @@
-"""What stands around every page, and the pages about the service: at every size, in every scheme, with every branding."""
+"""What stands around every page, and the pages about the service: at every size, in every scheme."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ import psutil
 from menagerie import __version__
 from menagerie.app import listen
 from menagerie.cli import engine_findings, wheels
+from menagerie.cli.branding import wanted_branding
 from menagerie.cli.columns import columns
 from menagerie.cli.engine_findings import Finding, State
 from menagerie.cli.exits import CommandError, Exit, wanted_settings
@@ -48,6 +49,7 @@ def run(arguments: Namespace, language: Language) -> int:
         wanted = None if arguments.install_engine is True else arguments.install_engine
         return _install(wanted, settings, language)
     personas = wanted_personas(settings, language)
+    wanted_branding(settings, language)
     found = look(skip_hopeless=False)
     findings: list[Finding] = [
         *_machine(settings, language),

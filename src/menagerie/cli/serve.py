@@ -10,6 +10,7 @@ from argparse import Namespace
 
 from menagerie import __version__
 from menagerie.app import listen, serve
+from menagerie.cli.branding import wanted_branding
 from menagerie.cli.exits import CommandError, Exit, wanted_settings
 from menagerie.cli.models import CHOICES, models_folder
 from menagerie.cli.personas import wanted_personas
@@ -22,8 +23,6 @@ from menagerie.models.wish import ModelWish
 from menagerie.personas.directory import PersonaDirectory
 from menagerie.settings import Settings
 from menagerie.settings_report import variable_of
-from menagerie.web.brand_folder import BrandingError
-from menagerie.web.branding import read_branding
 
 DEFAULT_ENGINE = "default"
 """The name under which an engine at an address stands in for the default model."""
@@ -33,7 +32,7 @@ def run(arguments: Namespace, language: Language) -> int:
     """Serve until told to stop."""
     settings = wanted_settings(language, logs=True, host=arguments.host, port=arguments.port)
     personas = _checked_personas(settings, language)
-    _check_branding(settings, language)
+    wanted_branding(settings, language)
     sockets = _listening(settings, language)
     lacks_default, lacking = _lacks_default_model(settings, personas), _lacking_choices(settings)
     if lacks_default or lacking:
@@ -67,13 +66,6 @@ def _checked_personas(settings: Settings, language: Language) -> PersonaDirector
         )
         raise CommandError(Exit.USAGE, [line]) from failure
     return personas
-
-
-def _check_branding(settings: Settings, language: Language) -> None:
-    try:
-        read_branding(settings)
-    except BrandingError as problems:
-        raise CommandError(Exit.USAGE, problems.lines(language)) from problems
 
 
 def _listening(settings: Settings, language: Language) -> list[socket.socket]:

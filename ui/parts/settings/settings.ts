@@ -78,19 +78,19 @@ class Settings extends LitElement {
     return html`
       <dialog class="settings" aria-labelledby="settings-title" @click=${this.#onClick}>
         <form method="dialog">
-          <header>
+          <div class="settings-head">
             <h2 id="settings-title" tabindex="-1" autofocus>${t("title")}</h2>
             <button class="tool" aria-label=${t("close")}>
               <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M6 6l12 12M18 6 6 18" /></svg>
             </button>
-          </header>
+          </div>
           <p class="hint">${t("lead")}</p>
           <div class="settings-choices">${CHOICES.map((choice) => this.#group(choice))}</div>
-          <footer>
+          <div class="settings-foot">
             <p role="status">${this.said}</p>
             <button type="button" class="button" @click=${this.#reset}>${t("reset")}</button>
             <button class="button button-main">${t("close")}</button>
-          </footer>
+          </div>
         </form>
       </dialog>
     `;
