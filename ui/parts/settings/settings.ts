@@ -59,7 +59,7 @@ const CHOICES: readonly Choice[] = [
 class Settings extends LitElement {
   static override properties = { said: { state: true }, now: { state: true } };
 
-  declare t: Translate<SettingsKey>;
+  declare say: Translate<SettingsKey>;
   declare said: string;
   declare now: Preferences;
 
@@ -74,22 +74,22 @@ class Settings extends LitElement {
   }
 
   protected override render(): TemplateResult {
-    const t = this.t;
+    const say = this.say;
     return html`
       <dialog class="settings" aria-labelledby="settings-title" @click=${this.#onClick}>
         <form method="dialog">
           <div class="settings-head">
-            <h2 id="settings-title" tabindex="-1" autofocus>${t("title")}</h2>
-            <button class="tool" aria-label=${t("close")}>
+            <h2 id="settings-title" tabindex="-1" autofocus>${say("title")}</h2>
+            <button class="tool" aria-label=${say("close")}>
               <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M6 6l12 12M18 6 6 18" /></svg>
             </button>
           </div>
-          <p class="hint">${t("lead")}</p>
+          <p class="hint">${say("lead")}</p>
           <div class="settings-choices">${CHOICES.map((choice) => this.#group(choice))}</div>
           <div class="settings-foot">
             <p role="status">${this.said}</p>
-            <button type="button" class="button" @click=${this.#reset}>${t("reset")}</button>
-            <button class="button button-main">${t("close")}</button>
+            <button type="button" class="button" @click=${this.#reset}>${say("reset")}</button>
+            <button class="button button-main">${say("close")}</button>
           </div>
         </form>
       </dialog>
@@ -100,11 +100,11 @@ class Settings extends LitElement {
     const options = choice.options.map((option) => ({
       id: `settings-${choice.group}-${option}`,
       value: option,
-      label: this.t(`${choice.group}.${option}` as SettingsKey),
+      label: this.say(`${choice.group}.${option}` as SettingsKey),
     }));
     return html`<gcds-radios
       name="settings-${choice.group}"
-      legend=${this.t(choice.group)}
+      legend=${this.say(choice.group)}
       .options=${options}
       .value=${choice.shown(this.now)}
       @gcdsChange=${(event: CustomEvent<string>) => this.#choose(choice.chosen(event.detail))}
@@ -112,13 +112,13 @@ class Settings extends LitElement {
   }
 
   #choose(chosen: Partial<Preferences>): void {
-    this.said = prefer(chosen) ? "" : this.t("unsaved");
+    this.said = prefer(chosen) ? "" : this.say("unsaved");
     this.now = preferences();
   }
 
   #reset(): void {
     this.#choose(DEFAULTS);
-    this.said ||= this.t("was_reset");
+    this.said ||= this.say("was_reset");
   }
 
   #onClick(event: MouseEvent): void {
@@ -148,7 +148,7 @@ export async function openSettings(texts: string): Promise<void> {
     defineRadios();
     customElements.define("m-settings", Settings);
     only = new Settings();
-    only.t = translator<SettingsKey>(JSON.parse(texts) as Record<string, string>);
+    only.say = translator<SettingsKey>(JSON.parse(texts) as Record<string, string>);
     document.body.append(only);
   }
   await only.open();

@@ -52,9 +52,11 @@ async def chat_by_language(request: Request, services: Serving, persona: str) ->
 
 
 @router.api_route("/favicon.ico", methods=READ)
-async def favicon() -> Response:
+async def favicon(request: Request, services: Serving) -> Response:
     """For clients that ask without having read a page."""
-    return RedirectResponse(assets().url("mark.svg"), status_code=302)
+    language = language_of(request, services.settings)
+    mark = services.branding.in_language(language).mark
+    return RedirectResponse(mark or assets().url("mark.svg"), status_code=302)
 
 
 @router.api_route("/static/{version}/{name:path}", methods=READ)

@@ -57,7 +57,7 @@ async def stats(
     )
     template = "stats.html" if part == "page" else "stats_live.html"
     response = render(request, template, language, stats=shown, part=part)
-    response.headers["Vary"] = "Accept"
+    response.headers["Vary"] = "Accept, Cookie"
     return response
 
 
