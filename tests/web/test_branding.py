@@ -144,6 +144,10 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         put("mark.svg", '<!DOCTYPE s [<!ENTITY a "b">]><s>&a;</s>'),
         "mark.svg: has a document type",
     ),
+    "a document type": (
+        put("mark.svg", '<!DOCTYPE svg><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'),
+        "mark.svg: has a document type",
+    ),
     "no viewBox": (svg("", ""), "mark.svg: has no viewBox"),
     "a script": (svg("<script>x</script>"), "mark.svg: has “script” in it"),
     "a handler": (svg('<path onload="x"/>'), "mark.svg: has “onload” in it"),

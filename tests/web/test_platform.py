@@ -231,7 +231,7 @@ def test_no_text_of_this_page_is_unused() -> None:
         "templates/stats_live.html",
     )
     sources = "".join(Path(str(folder.joinpath(name))).read_text(encoding="utf-8") for name in names) + (
-        UI / "pages/stats/stats.js"
+        UI / "pages/stats/main.ts"
     ).read_text(encoding="utf-8")
     sources = sources.replace("'", '"')
     built = ("tile.", "memory.", "state.", "kind.", "failure.", "span.")

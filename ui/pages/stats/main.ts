@@ -15,7 +15,9 @@ const live = part("live", HTMLElement);
 const told = part("told", HTMLElement);
 const lost = part("lost", HTMLElement);
 const pause = part("pause", HTMLButtonElement);
-const texts = JSON.parse(told.dataset["texts"] ?? "{}") as Partial<Record<string, string>>;
+const texts = JSON.parse(told.dataset["texts"] ?? "{}") as Partial<
+  Record<"pause" | "paused" | "resume" | "resumed" | "updated" | "lost", string>
+>;
 
 let paused = false;
 let next: ReturnType<typeof setTimeout> | undefined;
@@ -53,16 +55,16 @@ function plan(): void {
   if (!paused && !document.hidden) next = setTimeout(() => void renew(), EVERY_MS);
 }
 
-function say(key: string, time = ""): void {
-  told.textContent = (texts[key] ?? "").replace("{time}", time);
+function say(sentence = "", time = ""): void {
+  told.textContent = sentence.replace("{time}", time);
 }
 
 pause.hidden = false;
 part("renewal", HTMLElement).hidden = false;
 pause.addEventListener("click", () => {
   paused = !paused;
-  pause.textContent = texts[paused ? "resume" : "pause"] ?? "";
-  say(paused ? "paused" : "resumed");
+  pause.textContent = (paused ? texts.resume : texts.pause) ?? "";
+  say(paused ? texts.paused : texts.resumed);
   if (paused) {
     clearTimeout(next);
     asking?.abort();
@@ -71,8 +73,8 @@ pause.addEventListener("click", () => {
 part("refresh", HTMLAnchorElement).addEventListener("click", (event) => {
   event.preventDefault();
   void renew().then((done) => {
-    if (done) say("updated", part("now", HTMLElement).textContent ?? "");
-    else if (!lost.hidden) say("lost");
+    if (done) say(texts.updated, part("now", HTMLElement).textContent ?? "");
+    else if (!lost.hidden) say(texts.lost);
   });
 });
 document.addEventListener("visibilitychange", () => {
