@@ -200,6 +200,10 @@ class Settings(BaseSettings):
     """Seconds that a turn which can be resumed goes on without anybody following it."""
     shutdown_grace: float = Field(default=20.0, ge=0, allow_inf_nan=False)
 
+    # The pages
+    dictation: Literal["browser", "off"] = "browser"
+    """Whether people may dictate, to what their browser has for it."""
+
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"

@@ -26,6 +26,7 @@ GROUPS: Final = {
     "fetch": "pages",
     "search": "lookup",
     "max_body": "limits",
+    "dictation": "ours",
     "log_level": "logs",
 }
 """The first field of each group, and the group: a text `setting_group.<group>`."""

@@ -33,6 +33,7 @@ from menagerie.web.routes import describe, docs, gpt, pages, platform, toil
 from menagerie.web.routes import socket as socket_routes
 from menagerie.web.services import Services
 from tests.engines.overviews import SeenEngines, lively_figures
+from tests.web.serving import NoCollections
 
 PERSONAS: Final = {
     "beaver": {
@@ -238,7 +239,7 @@ class Stage:
             figures=self.figures,
             batches=cast("Any", None),
             uploads=cast("Any", None),
-            facts=cast("Any", None),
+            facts=cast("Any", NoCollections()),
             branding=read_branding(self.settings),
         )
         errors.install(app)

@@ -104,6 +104,13 @@ class DescribedModels:
         return self.answer
 
 
+class NoCollections:
+    """A service without collections of facts."""
+
+    async def list(self, _asker: object) -> tuple[()]:
+        return ()
+
+
 @dataclass
 class Parts:
     """What a test may change before it serves, and look at afterwards."""
@@ -118,7 +125,7 @@ class Parts:
     embeddings: Any = None
     batches: Any = None
     uploads: Any = None
-    facts: Any = None
+    facts: Any = field(default_factory=NoCollections)
     figures: Figures = field(default_factory=Figures)
     body_patience: float = 20.0
     routers: tuple[APIRouter, ...] = ()

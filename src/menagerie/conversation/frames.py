@@ -29,6 +29,7 @@ class Frame(msgspec.Struct, frozen=True):
     documents: tuple[str, ...] = ()
     request: str = ""
     after: str | None = None
+    pictures: tuple[str, ...] = ()
 
 
 def parse(frame: str) -> Frame:

@@ -41,6 +41,11 @@ class Material:
         """Raise what `Grounder.check` raises for what the turn names."""
         self._grounder.check(self._wanted(turn))
 
+    async def look(self, turn: RunningTurn) -> None:
+        """Have the uploaded pictures of the turn looked at. Raises what `Grounder.pictures` raises."""
+        if turn.request.pictures:
+            turn.show(await self._grounder.pictures(turn.request.pictures, turn.request.user))
+
     async def ground(self, turn: RunningTurn) -> AsyncGenerator[Notice | Source, None]:
         """Find what the turn's answer is to rest on; fills in `turn.grounded`. Raises what reading raises for what the
         person named, and `source.nothing` for JSON that has to rest on sources in which nothing is found."""

@@ -78,6 +78,8 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Places to look for an answer in: `a.ca`, `wikipedia.org`, `facts:<collection>`, `feeds`."""
     documents: tuple[str, ...] = ()
     """Ids of uploaded files that the answer is to rest on."""
+    pictures: tuple[str, ...] = ()
+    """Ids of uploaded pictures that are part of what is asked."""
     batch: bool = False
     """Nobody is waiting for the answer: people go before it."""
     compiled: CompiledSchema | None = None
@@ -177,6 +179,12 @@ class RunningTurn:
     def go_on_in(self, session: str | None) -> None:
         """Let it be a turn of this session; None: of a new one."""
         self.request = msgspec.structs.replace(self.request, session=session)
+
+    def show(self, images: tuple[str, ...]) -> None:
+        """Let `images`, `data:` addresses, be part of what is asked."""
+        asked = msgspec.structs.replace(self.user, images=self.user.images + images)
+        self.request = msgspec.structs.replace(self.request, last=asked)
+        self.user = asked
 
     def tell(self, piece: str, logprobs: tuple[TokenLogprob, ...] = ()) -> list[AnyEvent]:
         """The next piece of the answer, with its citations checked and those that it lacks, as events."""

@@ -136,11 +136,14 @@ class Turns:
         if self._stopping:
             raise MenagerieError(ErrorCode.STOPPING, retry_after=5.0)
         turn.persona = persona = await self._resolver.persona(request.persona)
-        if not request.prompt.strip() and request.last is None and not request.address:
+        beside = request.last is not None or request.address or request.pictures
+        if not request.prompt.strip() and not beside:
             raise MenagerieError(ErrorCode.PROMPT_EMPTY)
         turn.resolution = resolution = await self._resolver.resolve(persona)
-        if not resolution.sees and any(one.images for one in (*request.history, turn.user)):
+        shown = request.pictures or any(one.images for one in (*request.history, turn.user))
+        if shown and not resolution.sees:
             raise MenagerieError(ErrorCode.IMAGE_UNSUPPORTED, model=resolution.facts.name)
+        await self._material.look(turn)
         if not request.prompt.strip() and request.address:
             turn.ask(text("prompt.address_alone", request.language))
         self._material.check(turn)

@@ -23,6 +23,7 @@ from menagerie.grounding.chunking import passages_of
 from menagerie.grounding.deciding import Ask, decide, plain_question, undecided
 from menagerie.grounding.document import Document, Passage
 from menagerie.grounding.judging import CERTAIN, DOUBTED, answers, judged
+from menagerie.grounding.pictures import MOST_PICTURES
 from menagerie.grounding.ranking import ranked
 from menagerie.grounding.reader import Reader
 from menagerie.grounding.registry import Sources
@@ -59,6 +60,10 @@ class Uploads(Protocol):
 
     async def document(self, file: str, user: User) -> Document:
         """The document in a file of the user's. Raises `file.unknown`, `document.…`."""
+        ...
+
+    async def picture(self, file: str, user: User) -> str:
+        """The picture in a file of the user's, as a `data:` address. Raises `file.unknown`, `picture.unsupported`."""
         ...
 
 
@@ -114,6 +119,13 @@ class Grounder:
             raise MenagerieError(ErrorCode.SOURCE_TOO_MANY, places=MOST_PLACES, documents=MOST_DOCUMENTS)
         for where in wanted.places:
             self._sources.of(where)
+
+    async def pictures(self, files: Sequence[str], user: User) -> tuple[str, ...]:
+        """The pictures in files of the user's, as `data:` addresses, each once. Raises `picture.too_many`,
+        `picture.unsupported`, `file.unknown`."""
+        if len(files) > MOST_PICTURES:
+            raise MenagerieError(ErrorCode.PICTURE_TOO_MANY, limit=MOST_PICTURES)
+        return tuple([await self._uploads.picture(file, user) for file in dict.fromkeys(files)])
 
     def suggested(self, prompt: str, language: Language) -> tuple[str, ...]:
         """The places that a prompt's words ask for."""

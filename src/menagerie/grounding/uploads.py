@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -12,6 +14,7 @@ from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.identity import User
 from menagerie.grounding.document import Document
 from menagerie.grounding.documents import MOST, Documents
+from menagerie.grounding.pictures import LARGEST, kind_of_picture, unsupported
 from menagerie.store.files import File, Files
 from menagerie.store.folder import FileFolder
 
@@ -45,6 +48,14 @@ class Uploads:
         )
         return msgspec.structs.replace(document, read=known.created_at)
 
+    async def picture(self, file: str, user: User) -> str:
+        """The picture in a file, as a `data:` address. Raises `file.unknown`, also for the file of somebody else, and
+        `picture.unsupported`."""
+        known = await self.check(file, user)
+        if known.bytes > LARGEST:
+            raise unsupported()
+        return await asyncio.to_thread(_picture, self.folder.path(file))
+
     async def check(self, file: str, user: User) -> File:
         """What is known of a file that is there and the user's. Raises `file.unknown`."""
         known = await self._files.get(file, user)
@@ -74,3 +85,11 @@ class Uploads:
                 await self.folder.delete(incoming.id)
                 raise
             return file
+
+
+def _picture(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as gone:
+        raise MenagerieError(ErrorCode.FILE_UNKNOWN) from gone
+    return f"data:image/{kind_of_picture(content)};base64,{base64.b64encode(content).decode('ascii')}"

@@ -66,6 +66,8 @@ class Description(msgspec.Struct, frozen=True, omit_defaults=True):
     substituted: bool = msgspec.field(default=False)
     wanted: str = ""
     state: str = "absent"
+    sees: bool = msgspec.field(default=False)
+    """Whether it takes pictures."""
 
 
 class Resolver:
@@ -153,6 +155,7 @@ class Resolver:
             substituted=bool(resolution.wanted),
             wanted=resolution.wanted,
             state=self._engines.state(resolution.target),
+            sees=resolution.sees,
         )
 
     def with_hash(self, resolution: Resolution) -> ModelFacts:

@@ -122,6 +122,7 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
     address: str = ""
     sources: Named = []
     documents: Named = []
+    pictures: Named = []
     request: Name | None = None
     after: Annotated[str, msgspec.Meta(max_length=300)] | None = None
     resume: Annotated[str, msgspec.Meta(min_length=1, max_length=300)] | None = None
@@ -134,8 +135,8 @@ class EventsCodec:
     """`menagerie.events.v1`: JSON both ways, one event a frame.
 
     In: `{"prompt": …, "session": id, "given": [{"kind": "context"|"content", "text": …}], "address": "https://…",
-    "sources": ["canada.ca", "wikipedia.org", "facts:name", "feeds"], "documents": [id of a file], "request": name,
-    "after": turn}`, `{"resume": turn or name of a request, "seen": number}`, `{"cancel": true}` or `{"ping": true}`.
+    "sources": ["canada.ca", "wikipedia.org", "facts:name", "feeds"], "documents": [id of a file], "pictures": [id of
+    a file], "request": name, "after": turn}`, `{"resume": turn or name of a request, "seen": number}`, `{"cancel": true}` or `{"ping": true}`.
     Without `session` the socket's conversation goes on; an empty one begins another. With `request` the turn can be
     resumed, and its events have a number, `n`.
     """
@@ -169,6 +170,7 @@ class EventsCodec:
             tuple(request.documents),
             request.request or "",
             request.after,
+            pictures=tuple(request.pictures),
         )
 
     def token(self, text: str, number: int = 0) -> Sequence[str]:

@@ -35,19 +35,21 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-PERMISSIONS_POLICY: Final = ", ".join(
+PERMISSIONS: Final = ", ".join(
     (
-        *(f"{name}=(self)" for name in ("camera", "clipboard-read", "clipboard-write", "microphone")),
-        *(f"{name}=()" for name in ("geolocation", "payment", "usb")),
+        *(f"{name}=(self)" for name in ("camera", "clipboard-read", "clipboard-write")),
+        *(f"{name}=()" for name in ("geolocation", "microphone", "payment", "usb")),
     )
 )
-"""Pictures, what was copied and dictation are for our own pages, where a person asks for them."""
+"""Pictures and what was copied are for our own pages, where a person asks for them."""
+LISTENING: Final = PERMISSIONS.replace("microphone=()", "microphone=(self)")
+"""Of a page on which people may dictate."""
 
 HEADERS: Final = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
-    (b"permissions-policy", PERMISSIONS_POLICY.encode()),
+    (b"permissions-policy", PERMISSIONS.encode()),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from menagerie.web.branding import Branding, neutral
 from menagerie.web.rates import RateLimits
+from menagerie.web.uploading import UploadLimits
 
 if TYPE_CHECKING:
     from menagerie.batches.service import Batches
@@ -45,6 +46,10 @@ class Services:
     facts: FactBases
     rates: RateLimits = field(default_factory=RateLimits)
     branding: Branding = field(default_factory=neutral)
+    uploading: UploadLimits = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "uploading", UploadLimits(2 * self.settings.max_document))
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -58,9 +58,15 @@ def largest_of(settings: Settings, purpose: str | None = None) -> int:
     return settings.max_document if purpose in OF_DOCUMENTS else settings.max_file
 
 
-async def receive(request: Request, batches: Batches, user: User, settings: Settings) -> File:
-    """The file in a form (`purpose`, `file`), kept for `user`. Raises `request.invalid`, `request.too_large` for one of
-    more bytes than its purpose allows, and `disk.full`."""
+async def receive(
+    request: Request,
+    batches: Batches,
+    user: User,
+    settings: Settings,
+    purposes: Collection[str] = OF_BATCHES | OF_DOCUMENTS,
+) -> File:
+    """The file in a form (`purpose`, one of `purposes`, and `file`), kept for `user`. Raises
+    `request.invalid`, `request.too_large` for one of more bytes than its purpose allows, and `disk.full`."""
     async with batches.folder.receive() as incoming:
         form = FileForm(request.headers.get("content-type", ""), ("purpose",), _IGNORED)
 
@@ -73,9 +79,9 @@ async def receive(request: Request, batches: Batches, user: User, settings: Sett
         purpose = form.values.get("purpose")
         if purpose is None:
             raise refuse_field("purpose", "field_missing")
-        if purpose not in OF_BATCHES | OF_DOCUMENTS:
-            purposes = ", ".join(sorted(OF_BATCHES | OF_DOCUMENTS))
-            raise InvalidRequestError("field_choice", field="purpose", known=purposes)
+        if purpose not in purposes:
+            known = ", ".join(sorted(purposes))
+            raise InvalidRequestError("field_choice", field="purpose", known=known)
         if not incoming.size:
             raise refuse_field("file")
         await asyncio.to_thread(incoming.keep)

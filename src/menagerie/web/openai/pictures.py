@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import re
 from typing import Final
 
-from PIL import Image, UnidentifiedImageError
-
+from menagerie.core.errors import MenagerieError
+from menagerie.grounding.pictures import MAX_PIXELS, kind_of_picture
 from menagerie.web.openai.fields import refuse_field
 
+__all__ = ["MAX_IMAGES", "MAX_PIXELS", "image"]
+
 MAX_IMAGES: Final = 16
-MAX_PIXELS: Final = 50_000_000
-"""Of one picture: an engine holds each pixel of it in memory, however few bytes came."""
 
 _DATA: Final = re.compile(r"data:image/(png|jpeg);base64,([A-Za-z0-9+/=\s]+)", re.ASCII)
 
@@ -27,13 +26,9 @@ def image(address: str, path: str) -> str:
         raise refuse_field(path)
     written = "".join(found[2].split())
     try:
-        content = base64.b64decode(written, validate=True)
-        with Image.open(io.BytesIO(content), formats=[found[1].upper()]) as picture:
-            width, height = picture.size
-    except (binascii.Error, UnidentifiedImageError, OSError, ValueError, SyntaxError) as fault:
+        kind = kind_of_picture(base64.b64decode(written, validate=True))
+    except (binascii.Error, MenagerieError) as fault:
         raise refuse_field(path) from fault
-    except Image.DecompressionBombError as bomb:
-        raise refuse_field(path) from bomb
-    if not 0 < width * height <= MAX_PIXELS:
+    if kind != found[1]:
         raise refuse_field(path)
-    return f"data:image/{found[1]};base64,{written}"
+    return f"data:image/{kind};base64,{written}"

@@ -9,7 +9,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 
+from menagerie.batches.service import PURPOSES as OF_BATCHES
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.grounding.uploads import PURPOSES as OF_DOCUMENTS
 from menagerie.web.errors import InvalidRequestError
 from menagerie.web.keys import caller_of
 from menagerie.web.language import language_of
@@ -17,6 +19,7 @@ from menagerie.web.openai.batches import batch_object, create
 from menagerie.web.openai.files import file_object, page, receive
 from menagerie.web.services import services_of
 from menagerie.web.strict_json import decode_object
+from menagerie.web.uploading import is_from_page
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -70,8 +73,16 @@ _BATCH: Final[dict[str, Any]] = {
 @router.post("/files", summary="Send a file", openapi_extra=_FORM)
 async def send_file(request: Request) -> Response:
     """Keep a file of requests (`batch`), or a document that messages may name (`user_data`)."""
-    services, caller = services_of(request), await caller_of(request)
-    return _json(file_object(await receive(request, services.batches, caller.user, services.settings)))
+    services, from_page = services_of(request), is_from_page(request)
+    caller = await caller_of(request, public=from_page)
+    limits = services.uploading if caller.key is None else None
+    if limits is not None:
+        limits.enter(caller.user)
+    purposes = OF_DOCUMENTS if from_page and caller.key is None else OF_BATCHES | OF_DOCUMENTS
+    file = await receive(request, services.batches, caller.user, services.settings, purposes)
+    if limits is not None:
+        limits.charge(caller.user, file.bytes)
+    return _json(file_object(file))
 
 
 @router.get("/files", summary="The caller’s files", openapi_extra=_ANSWER)
@@ -111,7 +122,7 @@ async def file_content(file: str, request: Request) -> Response:
 @router.delete("/files/{file}", summary="Delete a file", openapi_extra=_ANSWER)
 async def delete_file(file: str, request: Request) -> Response:
     """Forget it, and what is in it."""
-    services, caller = services_of(request), await caller_of(request)
+    services, caller = services_of(request), await caller_of(request, public=is_from_page(request))
     await services.batches.delete_file(file, caller.user)
     return _json({"id": file, "object": "file", "deleted": True})
 

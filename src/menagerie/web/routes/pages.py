@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+import msgspec
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -15,8 +16,10 @@ from menagerie.locales import LANGUAGES, Language, text
 from menagerie.web.assets import assets
 from menagerie.web.cards import card, directory, persona_title
 from menagerie.web.form_turn import FormTurn
+from menagerie.web.guard import LISTENING
 from menagerie.web.identity import identify
 from menagerie.web.language import language_of
+from menagerie.web.material import Material, material
 from menagerie.web.pages import page_texts, page_title, redirect, render, render_live
 from menagerie.web.path_language import PathLanguage
 from menagerie.web.routes import installing, notices
@@ -90,9 +93,14 @@ async def personas(
 @_in_language.api_route("/chat/{persona}", methods=READ)
 async def chat(request: Request, services: Serving, language: PathLanguage, persona: str) -> Response:
     """The page on which to talk with a persona."""
-    shown = await card(services, services.personas.get(persona), language)
-    script = _script(request, shown.name, language)
-    return render(request, "chat.html", language, card=shown, turn=None, script=script)
+    known = services.personas.get(persona)
+    shown = await card(services, known, language)
+    offered = await material(services, known, identify(request, services.settings))
+    script = _script(request, shown.name, language, offered)
+    response = render(request, "chat.html", language, card=shown, turn=None, script=script)
+    if offered.dictation == "browser":
+        response.headers["Permissions-Policy"] = LISTENING
+    return response
 
 
 @_in_language.post("/chat/{persona}")
@@ -106,17 +114,20 @@ async def chat_by_form(
     context: Annotated[str, Form()] = "",
 ) -> Response:
     """One turn for a browser without scripts: the same page, the answer shown as it comes."""
-    shown = await card(services, services.personas.get(persona), language)
+    known = services.personas.get(persona)
+    user = identify(request, services.settings)
+    shown = await card(services, known, language)
     turn = FormTurn(
         services.turns,
         persona=shown.name,
         prompt=prompt,
-        user=identify(request, services.settings),
+        user=user,
         language=language,
         session=session or None,
         given=(Given(kind="context", text=context),) if context.strip() else (),
     )
-    script, zone = _script(request, shown.name, language), ZoneInfo(services.settings.timezone)
+    script = _script(request, shown.name, language, await material(services, known, user))
+    zone = ZoneInfo(services.settings.timezone)
     return render_live(request, "chat.html", language, card=shown, turn=turn, script=script, zone=zone)
 
 
@@ -135,13 +146,14 @@ async def conversations(request: Request, services: Serving, language: PathLangu
     return render(request, "conversations.html", language, script=script, kept=kept)
 
 
-def _script(request: Request, persona: str, language: Language) -> dict[str, object]:
+def _script(request: Request, persona: str, language: Language, offered: Material) -> dict[str, object]:
     """What the script of the chat page needs to know."""
     return {
         "persona": persona,
         "language": language,
         "socket": f"/gpt-socket/{quote(persona, safe='@+')}?lang={language}",
         "texts": page_texts("page.live.", language),
+        "features": msgspec.to_builtins(offered),
         "pageTitle": page_title(request, text("page.chat.title", language), language),
     }
 

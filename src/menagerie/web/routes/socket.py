@@ -196,6 +196,7 @@ class _Connection:
             address=frame.address,
             sources=frame.sources,
             documents=frame.documents,
+            pictures=frame.pictures,
         )
 
     async def _run(self, request: TurnRequest) -> None:
