@@ -10,7 +10,7 @@ export function inserted(
   const words = said.trim();
   const before = text.slice(0, start);
   const after = text.slice(end);
-  const gap = before && !/\s$/.test(before) && !/^[.,;:!?)]/.test(words) ? " " : "";
+  const gap = before && !/[\s(\[«“’-]$/.test(before) && !/^[.,;:!?)]/.test(words) ? " " : "";
   const behind = after && !/^[\s.,;:!?)]/.test(after) ? " " : "";
   const caret = before.length + gap.length + words.length;
   return { text: `${before}${gap}${words}${behind}${after}`, caret };

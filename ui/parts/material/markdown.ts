@@ -142,7 +142,7 @@ function link(node: Tree): string {
   const words = tidied(inlineOf(node)).replaceAll("\n", " ");
   const address = (node.getAttribute?.("href") ?? "").trim();
   if (!words || !ALLOWED.test(address) || /[\s<>]/.test(address)) return words;
-  return words === address ? address : `[${words.replace(/[[\]]/g, "\\$&")}](${address.replace(/[()]/g, encodeURIComponent)})`;
+  return words === address ? address : `[${words.replace(/[[\]]/g, "\\$&")}](${address.replaceAll("(", "%28").replaceAll(")", "%29")})`;
 }
 
 function list(node: Tree, isOrdered: boolean): string {
