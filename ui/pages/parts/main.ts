@@ -1,5 +1,6 @@
 /** Every part by itself, for tests: no page of the service asks for this. */
 
+import "./parts.css";
 import "../../parts/material/material.ts";
 import "../../parts/dictation/dictation.ts";
 import "../../parts/sources/sources.ts";

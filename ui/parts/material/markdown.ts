@@ -28,6 +28,8 @@ const BLOCKS = new Set(
   ),
 );
 const UNSEEN = /(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d]))/i;
+const TAG = /<[a-z][^>]*>/gi;
+const REFUSED = /([\s/"'])(on[a-z]+|style)(?=\s*=)/gi;
 const ALLOWED = /^(?:https?:|mailto:)/i;
 const MARKS = new Map([
   ["STRONG", "**"],
@@ -40,8 +42,16 @@ const MARKS = new Map([
 
 /** The Markdown of a piece of HTML; empty where there is nothing to read in it. */
 export function fromHtml(html: string): string {
-  const parsed = new DOMParser().parseFromString(html.slice(0, LONGEST), "text/html");
+  const parsed = new DOMParser().parseFromString(quiet(html.slice(0, LONGEST)), "text/html");
   return markdownOf(parsed.body);
+}
+
+/**
+ * The HTML with the names of those attributes changed that the policy of the page refuses, in a parsed document too, and
+ * complains of. Nothing rests on it but a quiet console.
+ */
+function quiet(html: string): string {
+  return html.replace(TAG, (tag) => tag.replace(REFUSED, "$1data-$2"));
 }
 
 /** The Markdown of a tree. */
@@ -245,5 +255,5 @@ function isLeftOut(node: Tree): boolean {
   if (node.nodeType === TEXT) return false;
   if (node.nodeType !== ELEMENT || LEFT_OUT.has(node.nodeName.toUpperCase())) return true;
   if (node.getAttribute?.("hidden") != null || node.getAttribute?.("aria-hidden") === "true") return true;
-  return UNSEEN.test(node.getAttribute?.("style") ?? "");
+  return UNSEEN.test(node.getAttribute?.("data-style") ?? node.getAttribute?.("style") ?? "");
 }

@@ -121,16 +121,13 @@ export class SourcesElement extends LitElement {
   #verdict(source: Source): TemplateResult | typeof nothing {
     if (this.citations === null) return nothing;
     const verdict = verdictOf(source.number, this.citations);
-    const words: Record<Verdict, [string, string]> = {
-      supported: ["✓", this.t("sources.supported")],
-      unsupported: ["!", this.t("sources.unsupported")],
-      unknown: ["?", this.t("sources.unknown")],
+    const words: Record<Verdict, string> = {
+      supported: this.t("sources.supported"),
+      unsupported: this.t("sources.unsupported"),
+      unknown: this.t("sources.unknown"),
     };
     if (verdict === null) return html`<span class="source-verdict">${this.t("sources.not_cited")}</span>`;
-    const [sign, said] = words[verdict];
-    return html`<span class="source-verdict is-${verdict}"
-      ><span aria-hidden="true">${sign}</span> ${this.t("sources.cited")}. ${said}</span
-    >`;
+    return html`<span class="source-verdict is-${verdict}">${this.t("sources.cited")}. ${words[verdict]}</span>`;
   }
 
   #passage(source: Source): TemplateResult | typeof nothing {
