@@ -136,7 +136,8 @@ class EventsCodec:
 
     In: `{"prompt": …, "session": id, "given": [{"kind": "context"|"content", "text": …}], "address": "https://…",
     "sources": ["canada.ca", "wikipedia.org", "facts:name", "feeds"], "documents": [id of a file], "pictures": [id of
-    a file], "request": name, "after": turn}`, `{"resume": turn or name of a request, "seen": number}`, `{"cancel": true}` or `{"ping": true}`.
+    a file], "request": name, "after": turn}`, `{"resume": turn or name of a request, "seen": number}`,
+    `{"cancel": true}` or `{"ping": true}`.
     Without `session` the socket's conversation goes on; an empty one begins another. With `request` the turn can be
     resumed, and its events have a number, `n`.
     """
