@@ -84,13 +84,14 @@ def open_parts(
 
 @contextmanager
 def nothing_behind(page: Page) -> Iterator[None]:
-    """What lies behind an open dialogue is not seen for a while: axe does not know that the dialogue lies above it, and
-    could not decide on contrasts."""
+    """What lies behind an open dialogue or panel is not seen for a while: axe does not know what lies above, and could
+    not decide on contrasts."""
     hide = """(hidden) => {
-      const above = document.querySelector("dialog[open], .dictation-panel");
-      if (!above) return;
-      document.body.style.visibility = hidden ? "hidden" : "";
-      above.style.visibility = hidden ? "visible" : "";
+      const dialogue = document.querySelector("dialog[open]");
+      const panel = document.querySelector(".dictation-panel");
+      const beside = panel ? document.querySelectorAll("m-sources, m-account, m-material, #composer > label") : [];
+      for (const one of dialogue ? [document.body] : beside) one.style.visibility = hidden ? "hidden" : "";
+      if (dialogue) dialogue.style.visibility = hidden ? "visible" : "";
     }"""
     page.evaluate(hide, True)
     yield

@@ -207,6 +207,21 @@ def test_progress_is_seen_and_an_upload_can_be_cancelled(opened: Opened) -> None
         route.abort()
 
 
+def test_a_file_that_is_late_stays_for_the_next_message(opened: Opened) -> None:
+    page = opened()
+    held = held_back(page)
+    take(page, ("a.txt", "text/plain", b"text"))
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    page.wait_for_function("() => document.querySelector('m-material').pending === 1")
+
+    page.evaluate("document.querySelector('m-material').clear()")
+    expect(chips(page)).to_have_count(1)
+    for route in held:
+        route.continue_()
+
+    page.wait_for_function("() => document.querySelector('m-material').collect().documents.length === 1")
+
+
 def test_a_few_files_are_sent_at_once_and_the_others_wait(opened: Opened) -> None:
     page = opened()
     held = held_back(page)

@@ -95,7 +95,7 @@ def test_the_account_of_an_answer_names_what_answered_and_is_copied(opened: Open
         "hub:makers/otter-7b",
         "Q4_K_M",
         "23 novembre 2026",
-        "1 confirmées par la source",
+        "confirmées par la source\u00a0: 1",
         "12 345 lus",
         "0,8\u00a0s",
         "urn:uuid:0b5f57",

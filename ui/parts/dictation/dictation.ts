@@ -77,6 +77,11 @@ export class DictationElement extends LitElement {
     this.recognizer?.abort();
   }
 
+  /** Listen no more, and forget what is not certain yet: the field is about to be sent. */
+  abort(): void {
+    this.recognizer?.abort();
+  }
+
   protected override createRenderRoot(): HTMLElement {
     return this;
   }

@@ -75,10 +75,11 @@ export class MaterialElement extends LitElement {
     while (this.pending) await new Promise<void>((resolve) => this.addEventListener("material-changed", () => resolve(), { once: true }));
   }
 
-  /** After sending: what was for this message goes, places to look in stay. */
+  /** After sending: what was for this message goes; places to look in stay, and files that were not there yet. */
   clear(): void {
-    for (const item of this.items) release(item);
-    this.items = [];
+    const late = this.items.filter(isOnItsWay);
+    for (const item of this.items) if (!late.includes(item)) release(item);
+    this.items = late;
     this.inline = "";
     this.#changed();
   }

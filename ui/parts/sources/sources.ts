@@ -88,7 +88,7 @@ export class SourcesElement extends LitElement {
   #given(source: Source): TemplateResult {
     const characters = this.format?.number(source.characters ?? 0) ?? "";
     const length = source.characters ? `, ${this.t("sources.characters", { characters })}` : "";
-    return html`<span class="source-title">${this.t("sources.given")}</span>${length} ${this.#passage(source)}`;
+    return html`<span><span class="source-title">${this.t("sources.given")}</span>${length}</span> ${this.#passage(source)}`;
   }
 
   #found(source: Source): TemplateResult {
