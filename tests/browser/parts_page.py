@@ -89,7 +89,7 @@ def nothing_behind(page: Page) -> Iterator[None]:
     hide = """(hidden) => {
       const dialogue = document.querySelector("dialog[open]");
       const panel = document.querySelector(".dictation-panel");
-      const beside = panel ? document.querySelectorAll("m-sources, m-account, m-material, #composer > label") : [];
+      const beside = panel ? document.querySelectorAll("m-sources, m-account, m-material") : [];
       for (const one of dialogue ? [document.body] : beside) one.style.visibility = hidden ? "hidden" : "";
       if (dialogue) dialogue.style.visibility = hidden ? "visible" : "";
     }"""
