@@ -1,14 +1,18 @@
 /** The texts of a page, in its language, and numbers and times as that language writes them. */
 
+import type Chat from "../../src/menagerie/locales/en/chat.json";
 import type History from "../../src/menagerie/locales/en/history.json";
 import type Look from "../../src/menagerie/locales/en/look.json";
 import type Beside from "../../src/menagerie/locales/en/material.json";
-import type English from "../../src/menagerie/locales/en/pages.json";
+import type Pages from "../../src/menagerie/locales/en/pages.json";
 
 type Below<Prefix extends string, Key> = Key extends `${Prefix}${infer Rest}` ? Rest : never;
 
 /** The keys of the texts that scripts of the chat page use, without their prefix `page.live.`. */
-export type LiveKey = Below<"page.live.", keyof typeof English | keyof typeof History | keyof typeof Beside>;
+export type LiveKey = Below<
+  "page.live.",
+  keyof typeof Chat | keyof typeof History | keyof typeof Pages | keyof typeof Beside
+>;
 
 /** The keys of the texts of the settings dialogue, without their prefix `page.settings.`. */
 export type SettingsKey = Below<"page.settings.", keyof typeof Look>;

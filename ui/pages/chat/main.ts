@@ -1,2 +1,269 @@
+/** The chat page: joins the composer to a conversation, and shows what becomes of it. */
+
 import "./chat.css";
-import "./chat.js";
+import "./markdown.css";
+
+import { NO_MATERIAL, type Material } from "../../client/events.ts";
+import { keepPlace, placeOf } from "../../client/place.ts";
+import { PersonaSocket } from "../../client/socket.ts";
+import { formats, translator } from "../../client/texts.ts";
+import { Announcer } from "../../parts/announcer/announcer.ts";
+import { loadMarkdown } from "../../parts/markdown/text.ts";
+import type { Deeds, Versions } from "./actions.ts";
+import { Around } from "./around.ts";
+import { Composer } from "./composer.ts";
+import { Conversation } from "./conversation.ts";
+import { Dock } from "./dock.ts";
+import { Log } from "./log.ts";
+import { Memory } from "./memory.ts";
+import { MaterialBox } from "./material_box.ts";
+import { element, told } from "./page.ts";
+import { recalled, tellFeedback } from "./recall.ts";
+import { Scrolling } from "./scrolling.ts";
+import { Tabs } from "./tabs.ts";
+import { isOpen, type Turn } from "./turn.ts";
+
+const page = told();
+const t = translator(page.texts);
+const format = formats(page.language);
+const memory = new Memory(page.persona, sessionStorage);
+const announcer = new Announcer(element("status", HTMLParagraphElement), t);
+const scrolling = new Scrolling(element("newest", HTMLButtonElement));
+const restore = element("restore", HTMLButtonElement);
+const composer = new Composer({
+  form: element("composer", HTMLFormElement),
+  prompt: element("prompt", HTMLTextAreaElement),
+  send: element("send", HTMLButtonElement),
+  stop: element("stop", HTMLButtonElement),
+  keys: element("keys", HTMLParagraphElement),
+  memory,
+  t,
+});
+const material = new MaterialBox(page, t, format);
+const around = new Around(t, announcer, { retry: () => conversation.retry(), refocus: () => composer.focus() });
+/** The conversation that was left last, until something is asked. */
+let previous = "";
+
+const deeds: Deeds = {
+  copy: (turn) => copied(turn.answer),
+  again: (turn) => void (conversation.again(turn) && composer.focus()),
+  edit(turn, prompt) {
+    conversation.again(turn, prompt);
+    composer.focus();
+  },
+  choose(turn) {
+    conversation.choose(turn);
+    announcer.say(t("version", versionWords(turn)));
+    log.view(turn)?.answer.focus();
+  },
+  takeBack(turn) {
+    conversation.takeBack(turn);
+    composer.put(turn.prompt);
+    composer.focus();
+  },
+  think(turn, feedback) {
+    turn.feedback = feedback;
+    const view = log.view(turn);
+    view?.comment(feedback !== null && !feedback.comment);
+    void tellFeedback(conversation.id, turn.id, feedback).then((isKept) => {
+      if (isKept) announcer.say(t(feedback ? "thanks" : "thanks.back"));
+      else around.trouble(t("feedback_lost"));
+    });
+  },
+  cite: (turn, number) => log.view(turn)?.showSource(number),
+};
+
+const log = new Log(element("log", HTMLElement), element("earlier", HTMLButtonElement), {
+  persona: page.name,
+  t,
+  format,
+  deeds,
+  blocks: {
+    copy: t("copy_code"),
+    copyCode: t("copy_code.name"),
+    table: t("table"),
+    code: t("code"),
+    copied,
+  },
+  grown: () => scrolling.keep(),
+});
+log.onleave = () => composer.focus();
+
+const socket = new PersonaSocket(page.socket, {
+  event: (event) => conversation.receive(event),
+  open: () => conversation.connected(),
+  lost(first) {
+    conversation.lost();
+    if (first) announcer.say(t(conversation.isBusy ? "connecting" : "lost"));
+  },
+  unknown: () => conversation.unknown(),
+});
+
+let isLost = false;
+const tabs = new Tabs((id, turn) => conversation.heard(id, turn));
+const dock = new Dock(page, t, (id) => open(id));
+const conversation = new Conversation({
+  persona: page.persona,
+  connection: socket,
+  memory,
+  recalled: (id) => recalled(id, page.language),
+  tell: (id, turn) => tabs.tell(id, turn),
+  name: () => crypto.randomUUID(),
+  page: {
+    shown() {
+      const path = conversation.tree.path();
+      log.show(path, aroundTurn);
+      around.conversation(conversation.id, conversation.title);
+      keepPlace(conversation.id);
+      composer.name(conversation.id);
+      dock.show(conversation.id);
+      refresh();
+      scrolling.keep();
+    },
+    changed(turn) {
+      log.view(turn)?.update(aroundTurn(turn));
+      refresh();
+      scrolling.keep();
+    },
+    grew: (turn, piece) => log.view(turn)?.grow(piece),
+    began() {
+      around.trouble("");
+      announcer.begin();
+      log.update();
+    },
+    ended(turn) {
+      log.update();
+      tell(turn);
+      dock.remember({ id: conversation.id, persona: page.persona, title: conversation.title, at: new Date().toISOString() });
+    },
+    connected(isConnected) {
+      if (isConnected && isLost) announcer.say(t("back"));
+      isLost = !isConnected;
+      refresh();
+    },
+    unknown() {
+      around.trouble(t("unknown"));
+      open("", false);
+    },
+    elsewhere({ persona, id }) {
+      location.replace(`/${page.language}/chat/${encodeURIComponent(persona)}#${new URLSearchParams({ c: id })}`);
+    },
+  },
+});
+
+composer.onsend = (text) => {
+  if (!text) {
+    announcer.say(t("empty"));
+    composer.focus();
+    return false;
+  }
+  send(text, material.collect());
+  return true;
+};
+composer.onstop = () => conversation.stop();
+composer.onnewest = () => log.focusNewest();
+composer.onwrite = () => {
+  void loadMarkdown();
+  socket.open();
+};
+
+function send(text: string, given: Material): void {
+  around.trouble("");
+  previous = "";
+  restore.hidden = true;
+  conversation.ask(text, given ?? NO_MATERIAL);
+  material.clear();
+  scrolling.toEnd();
+  composer.focus();
+}
+
+/** Show another conversation; `enter`: as a step of its own in the browser's history. */
+function open(id: string, enter = true): void {
+  if (id === conversation.id && id) return;
+  around.trouble("");
+  keepPlace(id, enter);
+  void conversation.open(id);
+  composer.move(id);
+  scrolling.toEnd();
+}
+
+function refresh(): void {
+  const waits = conversation.tree.all().some(isOpen);
+  composer.busy = conversation.active !== null;
+  around.progress(conversation.active, waits, { isLost, isUp: socket.isOpen });
+}
+
+function aroundTurn(turn: Turn): { versions: Versions | null; isBusy: boolean; isNewest: boolean } {
+  const all = conversation.tree.versions(turn);
+  return {
+    versions: all.length > 1 ? { all, at: all.indexOf(turn) } : null,
+    isBusy: conversation.isBusy,
+    isNewest: turn === conversation.tree.leaf,
+  };
+}
+
+function versionWords(turn: Turn): { number: number; count: number } {
+  const all = conversation.tree.versions(turn);
+  return { number: all.indexOf(turn) + 1, count: all.length };
+}
+
+/** What is said of a turn that has ended. */
+function tell(turn: Turn): void {
+  const view = log.view(turn);
+  announcer.silence();
+  if (turn.phase === "done") {
+    const place = view?.text.place;
+    void view?.text.settle().then(() => {
+      if (conversation.active) return;
+      announcer.ready([place?.innerText ?? turn.answer, ...turn.endnotes].join("\n"), place?.lang);
+    });
+  } else if (turn.phase === "failed") {
+    around.trouble(turn.message, true);
+  } else {
+    announcer.tell(t(turn.phase === "interrupted" ? "interrupted" : turn.stoppedHere ? "stopped" : "stopped_elsewhere"));
+  }
+}
+
+function copied(text: string): void {
+  navigator.clipboard.writeText(text).then(
+    () => announcer.say(t("copied")),
+    () => around.trouble(t("not_copied")),
+  );
+}
+
+element("new", HTMLAnchorElement).addEventListener("click", (event) => {
+  event.preventDefault();
+  if (!conversation.tree.isEmpty) previous = conversation.id;
+  around.trouble("");
+  keepPlace("", true);
+  conversation.startAnew();
+  composer.move("");
+  restore.hidden = !previous;
+  announcer.say(t("new"));
+  composer.focus();
+});
+restore.addEventListener("click", () => {
+  open(previous);
+  restore.hidden = true;
+  announcer.say(t("restored"));
+  composer.focus();
+});
+for (const name of ["popstate", "hashchange"]) {
+  addEventListener(name, () => {
+    if (placeOf(location) !== conversation.id) open(placeOf(location), false);
+  });
+}
+addEventListener("pagehide", () => conversation.leaving());
+
+const session = element("session", HTMLInputElement).value;
+const written = composer.text;
+const hadPlace = location.hash !== "";
+for (const message of document.querySelectorAll(".from-form")) message.remove();
+const id = placeOf(location) || session || memory.place.conversation;
+composer.move(id);
+if (written) composer.put(written);
+void conversation.open(id);
+socket.open();
+scrolling.toEnd();
+requestIdleCallback(() => void loadMarkdown());
+if (matchMedia("(hover: hover) and (pointer: fine)").matches && (!hadPlace || placeOf(location))) composer.focus();

@@ -12,9 +12,9 @@ from fastapi.responses import RedirectResponse, Response
 
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.grounding.given import Given
-from menagerie.locales import LANGUAGES, Language, text
+from menagerie.locales import LANGUAGES, Language
 from menagerie.web.assets import assets
-from menagerie.web.cards import card, directory, persona_title
+from menagerie.web.cards import Card, card, directory, persona_title
 from menagerie.web.form_turn import FormTurn
 from menagerie.web.guard import LISTENING
 from menagerie.web.identity import identify
@@ -96,7 +96,7 @@ async def chat(request: Request, services: Serving, language: PathLanguage, pers
     known = services.personas.get(persona)
     shown = await card(services, known, language)
     offered = await material(services, known, identify(request, services.settings))
-    script = _script(request, shown.name, language, offered)
+    script = _script(shown, language, offered)
     response = render(request, "chat.html", language, card=shown, turn=None, script=script)
     if offered.dictation == "browser":
         response.headers["Permissions-Policy"] = LISTENING
@@ -126,7 +126,7 @@ async def chat_by_form(
         session=session or None,
         given=(Given(kind="context", text=context),) if context.strip() else (),
     )
-    script = _script(request, shown.name, language, await material(services, known, user))
+    script = _script(shown, language, await material(services, known, user))
     zone = ZoneInfo(services.settings.timezone)
     return render_live(request, "chat.html", language, card=shown, turn=turn, script=script, zone=zone)
 
@@ -146,15 +146,15 @@ async def conversations(request: Request, services: Serving, language: PathLangu
     return render(request, "conversations.html", language, script=script, kept=kept)
 
 
-def _script(request: Request, persona: str, language: Language, offered: Material) -> dict[str, object]:
+def _script(shown: Card, language: Language, offered: Material) -> dict[str, object]:
     """What the script of the chat page needs to know."""
     return {
-        "persona": persona,
+        "persona": shown.name,
+        "name": shown.title.text,
         "language": language,
-        "socket": f"/gpt-socket/{quote(persona, safe='@+')}?lang={language}",
+        "socket": f"/gpt-socket/{quote(shown.name, safe='@+')}?lang={language}",
         "texts": page_texts("page.live.", language),
         "features": msgspec.to_builtins(offered),
-        "pageTitle": page_title(request, text("page.chat.title", language), language),
     }
 
 

@@ -1,0 +1,110 @@
+/** The list of earlier conversations: beside the conversation where there is room, else in a dialogue. */
+
+import { onPreferences } from "../../client/preferences.ts";
+import type { Translate } from "../../client/texts.ts";
+import { element, type Told } from "./page.ts";
+import { has, load, type HistoryElement } from "./parts.ts";
+
+const WIDE = "(min-width: 64rem)";
+const CLOSED = "menagerie.history-closed";
+
+export class Dock {
+  readonly #page: Told;
+  readonly #t: Translate;
+  readonly #open: (id: string) => void;
+  readonly #aside = element("history-dock", HTMLElement);
+  readonly #dialog = element("history-dialog", HTMLDialogElement);
+  readonly #toggle = element("history-toggle", HTMLButtonElement);
+  readonly #wide = matchMedia(WIDE);
+  #list: HistoryElement | undefined;
+  #loading: Promise<HistoryElement | undefined> | undefined;
+  #current = "";
+
+  constructor(page: Told, t: Translate, open: (id: string) => void) {
+    this.#page = page;
+    this.#t = t;
+    this.#open = open;
+    if (!has("history")) return;
+    this.#toggle.hidden = false;
+    this.#toggle.addEventListener("click", () => this.#press());
+    element("history-close", HTMLButtonElement).addEventListener("click", () => this.#dialog.close());
+    this.#dialog.addEventListener("close", () => this.#toggle.focus());
+    this.#wide.addEventListener("change", () => this.#lay());
+    onPreferences(() => this.#lay());
+    this.#lay();
+  }
+
+  /** The conversation that is shown. */
+  show(id: string): void {
+    this.#current = id;
+    if (this.#list) this.#list.current = id;
+  }
+
+  /** A turn was added to it. */
+  remember(entry: { id: string; persona: string; title: string; at: string }): void {
+    if (!has("history") || !entry.id) return;
+    void this.#load().then((list) => list?.remember(entry));
+  }
+
+  #press(): void {
+    if (this.#wide.matches) {
+      const isClosed = !this.#aside.hidden;
+      try {
+        localStorage.setItem(CLOSED, isClosed ? "yes" : "");
+      } catch {
+        // Forbidden: it holds until the page is left.
+      }
+      this.#set(isClosed);
+      return;
+    }
+    void this.#load().then((list) => {
+      if (list) this.#dialog.append(list);
+      this.#dialog.showModal();
+    });
+  }
+
+  #lay(): void {
+    if (!this.#wide.matches) {
+      this.#aside.hidden = true;
+      document.body.classList.remove("has-history");
+      this.#toggle.removeAttribute("aria-expanded");
+      return;
+    }
+    let isClosed = false;
+    try {
+      isClosed = localStorage.getItem(CLOSED) === "yes";
+    } catch {
+      // Forbidden.
+    }
+    if (this.#dialog.open) this.#dialog.close();
+    this.#set(isClosed);
+  }
+
+  #set(isClosed: boolean): void {
+    this.#aside.hidden = isClosed;
+    document.body.classList.toggle("has-history", !isClosed);
+    this.#toggle.setAttribute("aria-expanded", String(!isClosed));
+    if (!isClosed) requestIdleCallback(() => void this.#load().then((list) => list && this.#aside.append(list)));
+  }
+
+  #load(): Promise<HistoryElement | undefined> {
+    this.#loading ??= load("history").then((isThere) => {
+      if (!isThere) return undefined;
+      const list = document.createElement("m-history") as HistoryElement;
+      Object.assign(list, { persona: this.#page.persona, current: this.#current, t: this.#t, language: this.#page.language });
+      list.addEventListener("conversation-chosen", (event) => {
+        const { id, persona } = (event as CustomEvent<{ id: string; persona: string }>).detail;
+        if (persona !== this.#page.persona) return;
+        event.preventDefault();
+        if (this.#dialog.open) this.#dialog.close();
+        this.#open(id);
+      });
+      list.addEventListener("conversation-deleted", (event) => {
+        if ((event as CustomEvent<{ id: string }>).detail.id === this.#current) this.#open("");
+      });
+      this.#list = list;
+      return list;
+    });
+    return this.#loading;
+  }
+}

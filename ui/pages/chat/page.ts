@@ -1,0 +1,22 @@
+/** The elements that the server's page has, and what its script is told. */
+
+export interface Told {
+  readonly persona: string;
+  readonly name: string;
+  readonly language: string;
+  readonly socket: string;
+  readonly texts: Readonly<Record<string, string>>;
+  readonly features?: Readonly<Record<string, unknown>>;
+}
+
+/** An element of the page, which must be there. */
+export function element<E extends HTMLElement>(id: string, kind: new () => E): E {
+  const found = document.getElementById(id);
+  if (!(found instanceof kind)) throw new Error(`#${id} is missing`);
+  return found;
+}
+
+/** What the page tells its script. */
+export function told(): Told {
+  return JSON.parse(element("chat", HTMLDivElement).dataset["page"] ?? "{}") as Told;
+}

@@ -1,0 +1,78 @@
+/** The elements of other parts that this page holds, as far as the build has them. */
+
+import type { Material, Provenance, SourceFacts } from "../../client/events.ts";
+import type { Formats, Translate } from "../../client/texts.ts";
+
+export interface MaterialElement extends HTMLElement {
+  features: unknown;
+  t: Translate;
+  language: string;
+  collect(): Material;
+  clear(): void;
+  take(files: File[]): void;
+  takeText(text: string, html: string): void;
+}
+
+export interface SourcesElement extends HTMLElement {
+  sources: readonly SourceFacts[];
+  citations: unknown;
+  t: Translate;
+  format: Formats;
+  open(number: number): void;
+}
+
+export interface AccountElement extends HTMLElement {
+  provenance: Provenance | null;
+  t: Translate;
+  format: Formats;
+}
+
+export interface HistoryElement extends HTMLElement {
+  persona: string;
+  current: string;
+  t: Translate;
+  language: string;
+  remember(entry: { id: string; persona: string; title: string; at: string }): void;
+}
+
+type Modules = Record<string, () => Promise<unknown>>;
+
+const MODULES: Modules = import.meta.glob([
+  "../../parts/account/account.ts",
+  "../../parts/dictation/dictation.ts",
+  "../../parts/history/history.ts",
+  "../../parts/material/material.ts",
+  "../../parts/sources/sources.ts",
+]);
+
+/** Whether the build has this part. */
+export function has(part: string): boolean {
+  return `../../parts/${part}/${part}.ts` in MODULES;
+}
+
+/** Load a part, so that its element is known. False where it cannot be had. */
+export async function load(part: string): Promise<boolean> {
+  try {
+    const module = MODULES[`../../parts/${part}/${part}.ts`];
+    if (!module) return false;
+    await module();
+    return customElements.get(`m-${part}`) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** What reads an answer aloud, where there is such a thing. The page shows its button then. */
+export interface Reader {
+  read(text: string, language: string): void;
+}
+
+let reader: Reader | undefined;
+
+export function readAloudWith(one: Reader): void {
+  reader = one;
+}
+
+export function reading(): Reader | undefined {
+  return reader;
+}

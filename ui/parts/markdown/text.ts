@@ -1,0 +1,234 @@
+/**
+ * The text of an answer on the page. It is shown as it comes, at most once a frame and more rarely where that is costly;
+ * what reads Markdown is loaded meanwhile, and until then it is plain text.
+ */
+
+import type { Cited } from "./citations.ts";
+import type { BlockTexts } from "./finish.ts";
+import type { Growing } from "./growing.ts";
+
+type Engine = typeof import("./engine.ts");
+
+/** No more than this share of the time goes into showing a text that grows. */
+const SHARE = 0.15;
+/** Blocks that are put into the page in one piece of work. */
+const MILLISECONDS = 12;
+
+let engine: Engine | undefined;
+let loading: Promise<Engine | undefined> | undefined;
+
+/** Load what reads Markdown, before it is needed. */
+export function loadMarkdown(): Promise<Engine | undefined> {
+  loading ??= import("./engine.ts").then(
+    (loaded) => (engine = loaded),
+    () => (loading = undefined),
+  );
+  return loading;
+}
+
+export class MarkdownText {
+  readonly place: HTMLElement;
+  readonly #texts: BlockTexts;
+  #text = "";
+  #pending = "";
+  #last = false;
+  #growing: Growing | undefined;
+  #cited: Cited | undefined;
+  #frame = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #notBefore = 0;
+  #frozen = 0;
+  #generation = 0;
+  #settled: (() => void)[] = [];
+  /** Called before and after each painting. */
+  onpaint: (() => void) | undefined;
+
+  /** `place` is emptied. */
+  constructor(place: HTMLElement, texts: BlockTexts) {
+    this.place = place;
+    this.#texts = texts;
+    place.replaceChildren();
+  }
+
+  /** The text as it was written. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** What `[2]` is read against; to be set before the text comes. */
+  set cited(cited: Cited | undefined) {
+    this.#cited = cited;
+    if (this.#growing) this.#growing.environment.cited = cited;
+  }
+
+  append(piece: string): void {
+    this.#text += piece;
+    this.#pending += piece;
+    this.#plan();
+  }
+
+  /** Begin again, with `text`; complete or not. */
+  set(text: string, complete = false): void {
+    this.#generation += 1;
+    this.#growing = undefined;
+    this.#frozen = 0;
+    this.#text = text;
+    this.#pending = text;
+    this.#last = complete;
+    this.#notBefore = 0;
+    if (!text) this.place.replaceChildren();
+    this.#plan();
+  }
+
+  /** No more comes. Done when all of it stands there. */
+  settle(): Promise<void> {
+    this.#last = true;
+    this.#notBefore = 0;
+    this.#plan();
+    return new Promise((done) => this.#settled.push(done));
+  }
+
+  #plan(): void {
+    if (!engine) void loadMarkdown().then(() => engine && this.#plan());
+    if (this.#frame || this.#timer !== undefined) return;
+    const wait = this.#notBefore - performance.now();
+    if (wait > 16) {
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        this.#plan();
+      }, wait);
+    } else if (document.hidden) {
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        this.#paint();
+      }, 100); // no frames come to a page that nobody sees
+    } else {
+      this.#frame = requestAnimationFrame(() => this.#paint());
+    }
+  }
+
+  #paint(): void {
+    this.#frame = 0;
+    const began = performance.now();
+    if (engine) this.#paintMarkdown(engine);
+    else this.#paintPlain(this.#text);
+    this.onpaint?.();
+    const took = performance.now() - began;
+    this.#notBefore = this.#last ? 0 : began + took / SHARE;
+  }
+
+  #paintMarkdown({ Growing, blocksOf, clean, morph, alike, finish }: Engine): void {
+    if (!this.#growing) {
+      this.#growing = new Growing(blocksOf, { cited: this.#cited });
+      this.#pending = this.#text;
+      this.#frozen = 0;
+      for (const plain of this.place.querySelectorAll(".plain")) plain.remove();
+    }
+    const growing = this.#growing;
+    const change = growing.take(this.#pending, this.#last);
+    this.#pending = "";
+    if (change.tail === null) {
+      this.#paintPlain(change.plain, this.#frozen);
+      if (this.#last) this.#end();
+      return;
+    }
+    const tail = document.createElement("div");
+    if (!this.#last) {
+      tail.append(clean(change.frozen.join("") + change.tail));
+      const stable = change.frozen.length;
+      morphFrom(this.place, this.#frozen, tail, { morph, alike });
+      for (const block of [...this.place.children].slice(this.#frozen, this.#frozen + stable)) {
+        finish(block, this.#texts);
+      }
+      this.#frozen += stable;
+      return;
+    }
+    this.#paintLast(change.frozen, { clean, morph, alike, finish });
+  }
+
+  /** The last blocks: many of them where a long answer is shown at once, so piece by piece. */
+  #paintLast(
+    blocks: readonly string[],
+    { clean, morph, alike, finish }: Pick<Engine, "clean" | "morph" | "alike" | "finish">,
+  ): void {
+    const generation = this.#generation;
+    let at = 0;
+    const go = (): void => {
+      if (generation !== this.#generation) return;
+      const until = performance.now() + MILLISECONDS;
+      do {
+        const one = document.createElement("div");
+        one.append(clean(blocks[at] ?? ""));
+        const shown = this.place.children[this.#frozen];
+        if (shown && one.childElementCount === 1) {
+          const only = one.firstElementChild as Element;
+          if (alike(shown, only)) morph(shown, only);
+          else shown.replaceWith(only);
+        } else {
+          this.place.insertBefore(one.firstElementChild ?? document.createElement("p"), shown ?? null);
+        }
+        const block = this.place.children[this.#frozen];
+        if (block) finish(block, this.#texts);
+        this.#frozen += 1;
+        at += 1;
+      } while (at < blocks.length && performance.now() < until);
+      if (at < blocks.length) {
+        setTimeout(go);
+        return;
+      }
+      while (this.place.children.length > this.#frozen) this.place.lastElementChild?.remove();
+      this.onpaint?.();
+      this.#end();
+    };
+    if (blocks.length) go();
+    else {
+      while (this.place.children.length > this.#frozen) this.place.lastElementChild?.remove();
+      this.#end();
+    }
+  }
+
+  #end(): void {
+    const { references } = this.#growing?.environment ?? {};
+    if (references && Object.keys(references).length && engine) {
+      // What a link leads to may be said behind it: then all is read again, once.
+      const all = engine.blocksOf(this.#text, { cited: this.#cited }).map((block) => block.html);
+      if (this.#growing) this.#growing.environment.references = {};
+      this.#frozen = 0;
+      this.place.replaceChildren();
+      this.#paintLast(all, engine);
+      return;
+    }
+    for (const done of this.#settled.splice(0)) done();
+  }
+
+  /** As paragraphs of plain text, behind the first `from` blocks. */
+  #paintPlain(text: string, from = 0): void {
+    while (this.place.children.length > from) this.place.lastElementChild?.remove();
+    const plain = document.createElement("p");
+    plain.className = "plain";
+    plain.textContent = text.trim();
+    this.place.append(plain);
+    this.#pending = "";
+  }
+}
+
+/** As `morph`, for the children from `from` on. */
+function morphFrom(
+  place: HTMLElement,
+  from: number,
+  wanted: HTMLElement,
+  { morph, alike }: Pick<Engine, "morph" | "alike">,
+): void {
+  let at = from;
+  while (wanted.firstElementChild) {
+    const next = wanted.firstElementChild;
+    const shown = place.children[at];
+    if (!shown) place.append(next);
+    else if (alike(shown, next)) {
+      morph(shown, next);
+      next.remove();
+    } else shown.replaceWith(next);
+    at += 1;
+  }
+  while (place.children.length > at) place.lastElementChild?.remove();
+}
