@@ -3,13 +3,15 @@
 import DOMPurify from "dompurify";
 
 const TAGS = "p br hr h3 h4 h5 h6 ul ol li blockquote strong em s code pre table thead tbody tr th td a div span".split(" ");
-const ATTRIBUTES = "href rel class start scope title data-source data-tex data-kind data-language".split(" ");
+/** Attributes whose values are no addresses. */
+const PLAIN = "rel class start scope title data-source data-tex data-kind data-language".split(" ");
 
 /** `html` as elements, without anything that is not Markdown's. */
 export function clean(html: string): DocumentFragment {
   return DOMPurify.sanitize(html, {
     ALLOWED_TAGS: TAGS,
-    ALLOWED_ATTR: ATTRIBUTES,
+    ALLOWED_ATTR: ["href", ...PLAIN],
+    ADD_URI_SAFE_ATTR: PLAIN,
     ALLOW_DATA_ATTR: false,
     ALLOWED_URI_REGEXP: /^(?:https?:\/\/|mailto:|#source-\d+$)/i,
     RETURN_DOM_FRAGMENT: true,
