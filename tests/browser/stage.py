@@ -32,6 +32,7 @@ from menagerie.web.guard import Guard
 from menagerie.web.routes import describe, docs, gpt, pages, platform, toil
 from menagerie.web.routes import socket as socket_routes
 from menagerie.web.services import Services
+from tests.browser.recording import Recording
 from tests.engines.overviews import SeenEngines, lively_figures
 from tests.web.serving import NoCollections
 
@@ -182,6 +183,7 @@ class Stage:
         self.figures = lively_figures(time.time())
         self.actors = Actors()
         self.actors.stage = self
+        self._recording = Recording(self.actors)
         self._directory = PersonaDirectory((files,), self.settings)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.origin = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -233,7 +235,7 @@ class Stage:
             store=cast("Any", None),
             engines=cast("Any", self.engines),
             turns=cast("Any", self.actors),
-            live=LiveTurns(self.actors, cast("Any", Records()), self.settings.away_s),
+            live=LiveTurns(self._recording, cast("Any", Records()), self.settings.away_s),
             resolver=cast("Any", Models()),
             embeddings=cast("Any", None),
             figures=self.figures,
@@ -245,6 +247,7 @@ class Stage:
         errors.install(app)
         for routes in (pages, docs, describe, gpt, toil, platform, socket_routes):
             app.include_router(routes.router)
+        app.include_router(self._recording.router())
         return app
 
 

@@ -8,7 +8,7 @@ import type { Following } from "./following.ts";
 
 const PROTOCOL = "menagerie.events.v1";
 const FIRST_WAIT = 500;
-const LONGEST_WAIT = 15_000;
+const LONGEST_WAIT = 5_000;
 const NORMAL = 1000;
 /** While something is under way: how long nothing may come until the connection is asked whether it lives … */
 const QUIET = 20_000;
@@ -30,6 +30,8 @@ export class PersonaSocket {
   readonly #listener: Listener;
   #socket: WebSocket | null = null;
   #following: Following | null = null;
+  /** What this connection was told to follow: a frame more would have the service tell it twice. */
+  #told: Following | null = null;
   #failures = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #watch: ReturnType<typeof setTimeout> | undefined;
@@ -61,6 +63,7 @@ export class PersonaSocket {
     if (this.#socket) return;
     const socket = new WebSocket(this.#address, PROTOCOL);
     this.#socket = socket;
+    this.#told = null;
     socket.addEventListener("open", () => {
       if (this.#socket !== socket) return;
       this.#failures = 0;
@@ -99,8 +102,10 @@ export class PersonaSocket {
 
   #follow(): void {
     clearTimeout(this.#watch);
-    if (!this.#following || this.#following.over) return;
-    this.#send(this.#following.frame());
+    const following = this.#following;
+    if (!following || following.over || following === this.#told) return;
+    this.#told = following;
+    this.#send(following.frame());
     this.#listen();
   }
 

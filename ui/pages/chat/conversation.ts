@@ -235,9 +235,8 @@ export class Conversation {
   unknown(): void {
     const turn = this.active;
     if (!turn) return;
-    this.active = null;
-    if (!this.id) this.#lose(turn);
-    else void this.load().then(() => isOpen(turn) && this.active !== turn && this.#lose(turn));
+    this.#lose(turn);
+    void this.load();
   }
 
   /** The page is left, or may be. */

@@ -142,8 +142,8 @@ const conversation = new Conversation({
       refresh();
     },
     unknown() {
-      around.trouble(t("unknown"));
       open("", false);
+      around.trouble(t("unknown"));
     },
     elsewhere({ persona, id }) {
       location.replace(`/${page.language}/chat/${encodeURIComponent(persona)}#${new URLSearchParams({ c: id })}`);

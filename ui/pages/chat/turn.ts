@@ -153,7 +153,8 @@ export function recall(turn: Turn, told: ToldTurn): void {
   turn.session = told.session;
   turn.feedback = told.feedback;
   if (told.outcome === "accepted") {
-    if (!isOpen(turn)) turn.phase = "asked";
+    // One that was found to be lost is not followed again.
+    if (turn.phase !== "streaming" && turn.phase !== "interrupted") turn.phase = "asked";
     return;
   }
   turn.answer = told.answer;
