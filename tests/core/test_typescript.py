@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -82,3 +83,8 @@ def test_all_events_are_one_union() -> None:
 def test_it_is_written_by_a_command() -> None:
     command = [sys.executable, "-m", "menagerie.core.typescript"]
     assert subprocess.run(command, capture_output=True, check=True, text=True).stdout == typescript()
+
+
+def test_the_types_of_the_pages_are_those_of_now() -> None:
+    kept = Path(__file__).parents[2] / "ui" / "client" / "service_events.ts"
+    assert kept.read_text(encoding="utf-8") == typescript()

@@ -31,7 +31,7 @@ test("an event that was seen is dropped, and one that comes too early is a gap",
 
 test("the end is taken once, and nothing after it", () => {
   const following = new Following(null, "turn-1");
-  const ended: TurnEvent = { type: "ended", turn: "t", session: "s", outcome: "done", answer: "Yes." };
+  const ended: TurnEvent = { type: "ended", turn: "t", session: "s", conversation: "s", outcome: "done", code: "", message: "", answer: "Yes.", provenance: null };
   assert.equal(following.take(ended), "new");
   assert.equal(following.over, true);
   assert.equal(following.take(ended), "seen");

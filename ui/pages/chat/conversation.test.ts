@@ -251,7 +251,7 @@ test("an end that stands for all events replaces what is shown", () => {
   const one = stage();
   one.conversation.ask("first", NO_MATERIAL);
   one.hear(accepted("t1"), token("Half "));
-  one.hear({ type: "ended", turn: "t1", session: "s", outcome: "interrupted", answer: "Half an", provenance: null });
+  one.hear({ type: "ended", turn: "t1", session: "s", conversation: "s", outcome: "interrupted", code: "turn.interrupted", message: "", answer: "Half an", provenance: null });
 
   assert.deepEqual(shown(one), ["first: Half an"]);
   assert.equal(one.ended[0]?.phase, "interrupted");
