@@ -1,9 +1,11 @@
 /** The list of earlier conversations: beside the conversation where there is room, else in a dialogue. */
 
 import { onPreferences } from "../../client/preferences.ts";
+import type { Remembered } from "../../client/kept_here.ts";
 import type { Translate } from "../../client/texts.ts";
+import type { History } from "../../parts/history/history.ts";
 import { element, type Told } from "./page.ts";
-import { has, load, type HistoryElement } from "./parts.ts";
+import { has, load } from "./parts.ts";
 
 const WIDE = "(min-width: 64rem)";
 const CLOSED = "menagerie.history-closed";
@@ -16,8 +18,8 @@ export class Dock {
   readonly #dialog = element("history-dialog", HTMLDialogElement);
   readonly #toggle = element("history-toggle", HTMLButtonElement);
   readonly #wide = matchMedia(WIDE);
-  #list: HistoryElement | undefined;
-  #loading: Promise<HistoryElement | undefined> | undefined;
+  #list: History | undefined;
+  #loading: Promise<History | undefined> | undefined;
   #current = "";
 
   constructor(page: Told, t: Translate, open: (id: string) => void) {
@@ -41,7 +43,7 @@ export class Dock {
   }
 
   /** A turn was added to it. */
-  remember(entry: { id: string; persona: string; title: string; at: string }): void {
+  remember(entry: Remembered): void {
     if (!has("history") || !entry.id) return;
     void this.#load().then((list) => list?.remember(entry));
   }
@@ -87,10 +89,10 @@ export class Dock {
     if (!isClosed) requestIdleCallback(() => void this.#load().then((list) => list && this.#aside.append(list)));
   }
 
-  #load(): Promise<HistoryElement | undefined> {
+  #load(): Promise<History | undefined> {
     this.#loading ??= load("history").then((isThere) => {
       if (!isThere) return undefined;
-      const list = document.createElement("m-history") as HistoryElement;
+      const list = document.createElement("m-history");
       Object.assign(list, { persona: this.#page.persona, current: this.#current, t: this.#t, language: this.#page.language });
       list.addEventListener("conversation-chosen", (event) => {
         const { id, persona } = (event as CustomEvent<{ id: string; persona: string }>).detail;

@@ -134,7 +134,14 @@ const conversation = new Conversation({
     ended(turn) {
       log.update();
       tell(turn);
-      dock.remember({ id: conversation.id, persona: page.persona, title: conversation.title, at: new Date().toISOString() });
+      dock.remember({
+        id: conversation.id,
+        persona: page.persona,
+        title: conversation.title,
+        at: new Date().toISOString(),
+        language: page.language,
+        said: turn.prompt,
+      });
     },
     connected(isConnected) {
       if (isConnected && isLost) announcer.say(t("back"));

@@ -27,14 +27,6 @@ export interface AccountElement extends HTMLElement {
   format: Formats;
 }
 
-export interface HistoryElement extends HTMLElement {
-  persona: string;
-  current: string;
-  t: Translate;
-  language: string;
-  remember(entry: { id: string; persona: string; title: string; at: string }): void;
-}
-
 type Modules = Record<string, () => Promise<unknown>>;
 
 const MODULES: Modules = import.meta.glob([
