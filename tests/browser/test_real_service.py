@@ -101,7 +101,7 @@ def test_the_keyboard_alone_leads_from_the_address_to_an_answer(open_service_pag
     expect(page.locator(".about summary")).to_be_focused()
     page.keyboard.press("Enter")
 
-    expect(page.locator(".about[open]")).to_contain_text("Tiny 0")
+    expect(page.locator(".about details[open]")).to_contain_text("Tiny 0")
 
 
 def test_a_prompt_that_is_too_long_is_an_alert_and_the_conversation_goes_on(

@@ -18,6 +18,7 @@ import { Log } from "./log.ts";
 import { Memory } from "./memory.ts";
 import { MaterialBox } from "./material_box.ts";
 import { element, told } from "./page.ts";
+import { load } from "./parts.ts";
 import { recalled, tellFeedback } from "./recall.ts";
 import { Scrolling } from "./scrolling.ts";
 import { Tabs } from "./tabs.ts";
@@ -78,6 +79,7 @@ const log = new Log(element("log", HTMLElement), element("earlier", HTMLButtonEl
   t,
   format,
   deeds,
+  conversation: () => conversation.id,
   blocks: {
     copy: t("copy_code"),
     copyCode: t("copy_code.name"),
@@ -272,5 +274,8 @@ if (written) composer.put(written);
 void conversation.open(id);
 socket.open();
 scrolling.toEnd();
-requestIdleCallback(() => void loadMarkdown());
+requestIdleCallback(() => {
+  void loadMarkdown();
+  void Promise.all([load("sources"), load("account")]).then(() => log.update());
+});
 if (matchMedia("(hover: hover) and (pointer: fine)").matches && (!hadPlace || placeOf(location))) composer.focus();

@@ -16,6 +16,7 @@ export class MaterialBox {
     this.#t = t;
     this.#format = format;
     if (has("material")) void this.#load(page);
+    if (has("dictation") && page.features?.["dictation"] === "browser") void this.#listen(page);
   }
 
   collect(): Material {
@@ -35,12 +36,21 @@ export class MaterialBox {
 
   async #load(page: Told): Promise<void> {
     const place = document.querySelector<MaterialElement>("m-material");
-    if (!place || !(await load("material"))) return;
-    Object.assign(place, { features: page.features ?? {}, t: this.#t, language: page.language });
-    place.hidden = false;
+    if (!place || !page.features || !(await load("material"))) return;
+    Object.assign(place, {
+      features: page.features,
+      t: this.#t,
+      language: page.language,
+      classification: page.classification ?? "",
+    });
     this.#box.hidden = true;
     this.#chosen = place;
     this.#forward(place);
+  }
+
+  async #listen(page: Told): Promise<void> {
+    const place = document.querySelector("m-dictation");
+    if (place && (await load("dictation"))) Object.assign(place, { t: this.#t, language: page.language });
   }
 
   /** Files and rich text that are dropped on the page or pasted into a message go to it. */

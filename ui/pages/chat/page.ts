@@ -6,6 +6,9 @@ export interface Told {
   readonly language: string;
   readonly socket: string;
   readonly texts: Readonly<Record<string, string>>;
+  /** The highest classification of what may be written here, in words. */
+  readonly classification?: string;
+  /** What the persona offers to send along. */
   readonly features?: Readonly<Record<string, unknown>>;
 }
 

@@ -1,12 +1,8 @@
 /** The elements of other parts that this page holds, as far as the build has them. */
 
-import type { Material, Provenance, SourceFacts } from "../../client/events.ts";
-import type { Formats, Translate } from "../../client/texts.ts";
+import type { Material } from "../../client/events.ts";
 
 export interface MaterialElement extends HTMLElement {
-  features: unknown;
-  t: Translate;
-  language: string;
   collect(): Material;
   clear(): void;
   take(files: File[]): void;
@@ -14,17 +10,7 @@ export interface MaterialElement extends HTMLElement {
 }
 
 export interface SourcesElement extends HTMLElement {
-  sources: readonly SourceFacts[];
-  citations: unknown;
-  t: Translate;
-  format: Formats;
-  open(number: number): void;
-}
-
-export interface AccountElement extends HTMLElement {
-  provenance: Provenance | null;
-  t: Translate;
-  format: Formats;
+  open(number: number): unknown;
 }
 
 type Modules = Record<string, () => Promise<unknown>>;
@@ -40,6 +26,11 @@ const MODULES: Modules = import.meta.glob([
 /** Whether the build has this part. */
 export function has(part: string): boolean {
   return `../../parts/${part}/${part}.ts` in MODULES;
+}
+
+/** Whether the element of a part is known by now. */
+export function isThere(part: string): boolean {
+  return customElements.get(`m-${part}`) !== undefined;
 }
 
 /** Load a part, so that its element is known. False where it cannot be had. */

@@ -2,6 +2,7 @@
 
 import { html, nothing, render, type TemplateResult } from "lit";
 
+import type { Provenance, SourceFacts } from "../../client/events.ts";
 import { spokenLanguage } from "../../client/spoken.ts";
 import type { Formats, Translate } from "../../client/texts.ts";
 import type { Cited } from "../../parts/markdown/citations.ts";
@@ -9,6 +10,7 @@ import type { BlockTexts } from "../../parts/markdown/finish.ts";
 import { MarkdownText } from "../../parts/markdown/text.ts";
 import { facts } from "./account.ts";
 import { answerTools, questionTools, type Deeds, type Versions } from "./actions.ts";
+import { isThere, type SourcesElement } from "./parts.ts";
 import { sourceList } from "./sources.ts";
 import { isOpen, sourcesOf, type Turn } from "./turn.ts";
 
@@ -21,6 +23,8 @@ export interface Shared {
   readonly format: Formats;
   readonly deeds: Deeds;
   readonly blocks: BlockTexts;
+  /** The number of the conversation. */
+  conversation(): string;
   /** An article has new controls or other ones. */
   refresh(article: HTMLElement): void;
   grown(): void;
@@ -45,6 +49,8 @@ export class TurnView {
   #looked = 0;
   #shown = "";
   #wasOpen: boolean;
+  /** The numbers of the sources that citations were read against. */
+  #numbers = "";
 
   constructor(turn: Turn, number: number, shared: Shared) {
     this.turn = turn;
@@ -91,8 +97,8 @@ export class TurnView {
   update(around: Around = this.#around): void {
     const { turn } = this;
     this.#around = around;
-    this.#cite();
-    if (turn.answer !== this.#shown) {
+    const isCitedAnew = this.#cite() && !isOpen(turn) && /\[\d/.test(turn.answer);
+    if (turn.answer !== this.#shown || isCitedAnew) {
       this.#shown = turn.answer;
       this.#looked = 0;
       this.text.set(turn.answer, !isOpen(turn));
@@ -112,6 +118,11 @@ export class TurnView {
 
   /** Show the source that an answer cites by `number`, and lead the keyboard there. */
   showSource(number: number): void {
+    const list = this.answer.querySelector<SourcesElement>("m-sources");
+    if (list) {
+      void list.open(number);
+      return;
+    }
     const item = this.answer.querySelector<HTMLElement>(`.sources [data-number="${number}"]`);
     const details = item?.querySelector("details");
     if (details) details.open = true;
@@ -163,14 +174,26 @@ export class TurnView {
         ${words ? html`<p class="notice${isWarning ? " is-warning" : ""}">${words}</p>` : nothing}
         ${answerTools(turn, { versions: isSame, isBusy, isNewest, comment: this.#comment() }, t, deeds)}
       </div>
-      ${sources.length ? html`<div class="sources">${sourceList(sources, t, format)}</div>` : nothing}
-      ${turn.provenance ? this.#account(facts(turn.provenance, t, format)) : nothing}`;
+      ${sources.length ? html`<div class="sources">${this.#sources(sources)}</div>` : nothing}
+      ${turn.provenance ? html`<div class="about">${this.#account(turn.provenance)}</div>` : nothing}`;
   }
 
-  #account(rows: [string, string][]): TemplateResult {
-    return html`<details class="about">
-      <summary>${this.#shared.t("about")}</summary>
-      <dl>${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+  #sources(sources: readonly SourceFacts[]): TemplateResult {
+    const { t, format } = this.#shared;
+    if (!isThere("sources")) return sourceList(sources, t, format);
+    const citations = this.turn.provenance ? (this.turn.provenance.citations ?? []) : null;
+    return html`<m-sources .sources=${sources} .citations=${citations} .t=${t} .format=${format}></m-sources>`;
+  }
+
+  #account(provenance: Provenance): TemplateResult {
+    const { t, format } = this.#shared;
+    if (isThere("account")) {
+      const conversation = this.#shared.conversation();
+      return html`<m-account .provenance=${provenance} .conversation=${conversation} .t=${t} .format=${format}></m-account>`;
+    }
+    return html`<details>
+      <summary>${t("about")}</summary>
+      <dl>${facts(provenance, t, format).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
     </details>`;
   }
 
@@ -251,15 +274,20 @@ export class TurnView {
     </form>`;
   }
 
-  #cite(): void {
-    const sources = sourcesOf(this.turn);
-    if (!sources.length) return;
+  /** Read citations against the sources that are known now. True where these are others than before. */
+  #cite(): boolean {
+    const numbers = sourcesOf(this.turn)
+      .map(({ number }) => number)
+      .join();
+    if (numbers === this.#numbers) return false;
+    this.#numbers = numbers;
     const { t } = this.#shared;
     const cited: Cited = {
       has: (number) => sourcesOf(this.turn).some((source) => source.number === number),
       label: (number, isDoubtful) => t(isDoubtful ? "cited_doubtful" : "cited", { number }),
     };
     this.text.cited = cited;
+    return true;
   }
 
   /** Mark in which language the answer is, as far as that can be told. */
