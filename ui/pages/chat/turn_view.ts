@@ -157,7 +157,7 @@ export class TurnView {
   }
 
   #answerParts(): TemplateResult {
-    const { t, format, persona, deeds } = this.#shared;
+    const { t, persona, deeds } = this.#shared;
     const { turn } = this;
     const { versions, isBusy, isNewest } = this.#around;
     const isSame = versions?.all.every(({ prompt }) => prompt === turn.prompt) ? versions : null;
