@@ -26,9 +26,7 @@ async def test_every_answer_has_the_security_headers(tmp_path: Path, path: str) 
         assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
         assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
         permissions = response.headers["Permissions-Policy"].split(", ")
-        assert {"microphone=()", "camera=(self)", "clipboard-read=(self)", "payment=()"} <= set(
-            permissions
-        )
+        assert {"microphone=()", "camera=(self)", "clipboard-read=(self)", "payment=()"} <= set(permissions)
         assert response.headers["Cache-Control"] == "no-store"
 
 

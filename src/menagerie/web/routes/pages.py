@@ -20,7 +20,7 @@ from menagerie.web.guard import LISTENING
 from menagerie.web.identity import identify
 from menagerie.web.language import language_of
 from menagerie.web.material import Material, material
-from menagerie.web.pages import page_texts, page_title, redirect, render, render_live
+from menagerie.web.pages import page_texts, redirect, render, render_live
 from menagerie.web.path_language import PathLanguage
 from menagerie.web.routes import installing, notices
 from menagerie.web.services import Services, services_of
