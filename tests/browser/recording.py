@@ -68,6 +68,10 @@ class Recording:
         """The route that tells."""
         router = APIRouter()
 
+        @router.get("/conversations")
+        async def conversations() -> Response:
+            return Response(b'{"conversations":[],"next":null,"kept":false}', media_type="application/json")
+
         @router.get("/conversations/{conversation}")
         async def conversation(_: Request, conversation: str) -> Response:
             if conversation not in self._told:

@@ -29,7 +29,7 @@ def _streaming(page: Page) -> None:
 
 def _answered(page: Page) -> None:
     ask(page, "notice, and rest on sources")
-    page.locator(".about:visible > summary").click()
+    page.locator(".about:visible summary").click()
     page.locator(".sources:visible summary").click()
     page.locator("#context-box summary").click()
 
@@ -217,7 +217,7 @@ def test_an_error_is_an_alert_and_nothing_else_is(open_page: OpenPage) -> None:
     _listen(page)
 
     ask(page, "fail")
-    expect(page.get_by_role("alert")).to_contain_text("The model stopped")
+    expect(page.locator("#alert")).to_contain_text("The model stopped")
 
     alerts = [told for told in _told(page) if told.startswith("alert")]
     assert len(alerts) == 1

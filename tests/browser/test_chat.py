@@ -96,7 +96,7 @@ def test_stop_ends_the_answer_and_keeps_what_there_is(open_page: OpenPage, theat
 
     expect(page.get_by_role("button", name="Send")).to_be_visible()
     expect(page.locator("#prompt")).to_be_focused()
-    expect(page.get_by_role("alert")).to_be_empty()
+    expect(page.locator("#alert")).to_be_empty()
     assert "A beaver dam" in newest(page)
     assert theatre.actors.stopped == 1
 
@@ -105,14 +105,14 @@ def test_a_failure_is_told_as_an_alert_and_can_be_tried_again(open_page: OpenPag
     page = open_page("/fr/chat/beaver", locale="fr-CA")
 
     ask(page, "fail")
-    expect(page.get_by_role("alert")).to_contain_text("Le modèle s’est arrêté")
+    expect(page.locator("#alert")).to_contain_text("Le modèle s’est arrêté")
     page.get_by_role("button", name="Réessayer").click()
-    expect(page.get_by_role("alert")).to_contain_text("Le modèle s’est arrêté")
+    expect(page.locator("#alert")).to_contain_text("Le modèle s’est arrêté")
 
     assert len(theatre.actors.requests) == 2
     expect(page.locator(".message-you")).to_have_count(1)
     page.get_by_role("button", name="Fermer").click()
-    expect(page.get_by_role("alert")).to_be_empty()
+    expect(page.locator("#alert")).to_be_empty()
 
 
 def test_the_place_in_line_is_visible(open_page: OpenPage) -> None:
@@ -335,5 +335,5 @@ def test_without_scripts_a_failure_keeps_the_prompt(open_page: OpenPage) -> None
     page.locator("#prompt").fill("fail")
     page.get_by_role("button", name="Send").click()
 
-    expect(page.get_by_role("alert")).to_contain_text("The model stopped in the middle of the answer.")
+    expect(page.locator("#alert")).to_contain_text("The model stopped in the middle of the answer.")
     expect(page.locator("#prompt")).to_have_value("fail")

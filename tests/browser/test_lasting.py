@@ -185,7 +185,7 @@ def test_another_browser_shows_a_conversation_by_its_address_only(
     expect(other.locator(".message-you")).to_contain_text("remember me")
     other.goto("about:blank")
     other.goto(address.split("#")[0] + "#c=urn:uuid:00000000-0000-4000-8000-000000000000")
-    expect(other.get_by_role("alert")).to_have_text("This conversation does not exist, or is not yours.")
+    expect(other.locator("#alert")).to_have_text("This conversation does not exist, or is not yours.")
 
 
 @pytest.mark.parametrize(("name", "kept"), [("Answer again", "hold on"), ("edit", "something else")])

@@ -110,11 +110,11 @@ def test_a_prompt_that_is_too_long_is_an_alert_and_the_conversation_goes_on(
     page = open_service_page("/fr/chat/beaver", locale="fr-CA")
 
     ask(page, "trop " * 1000)
-    expect(page.get_by_role("alert")).to_contain_text("ce modèle en lit")
+    expect(page.locator("#alert")).to_contain_text("ce modèle en lit")
     ask(page, "Bonjour")
 
     _answers(page, 1)
-    expect(page.get_by_role("alert")).to_be_empty()
+    expect(page.locator("#alert")).to_be_empty()
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
@@ -162,7 +162,7 @@ def test_an_answer_streams_stops_and_outlives_engine_and_service(
         _streams(page)
         for pid in service.engine_pids():
             os.kill(pid, signal.SIGKILL)
-        expect(page.get_by_role("alert")).to_contain_text("The model stopped in the middle of the answer.")
+        expect(page.locator("#alert")).to_contain_text("The model stopped in the middle of the answer.")
         page.get_by_role("button", name="Try again").click()
         _streams(page)
 
