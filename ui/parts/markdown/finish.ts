@@ -84,6 +84,7 @@ async function typeset(formulas: HTMLElement[]): Promise<void> {
           maxSize: 20,
         });
         formula.replaceChildren(cleanFormula(html));
+        resized.observe(formula);
       } catch {
         // No formula: its text stays.
       }
