@@ -1,0 +1,39 @@
+"""The contrast of a text as it is painted, for where axe cannot tell it from the styles."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+
+from PIL import Image
+from playwright.sync_api import Locator
+
+_FEW = 2
+"""Pixels of a colour that make no letter."""
+
+
+def painted_contrast(element: Locator) -> float:
+    """The contrast ratio (WCAG 2.2) between the commonest colour of the element's picture, its background, and the
+    colour that differs most from it: the middle of the letters' strokes."""
+    picture = Image.open(io.BytesIO(element.screenshot(animations="disabled"))).convert("RGB")
+    (ground, _), *others = Counter(_pixels(picture)).most_common()
+    return max((_ratio(ground, colour) for colour, count in others if count > _FEW), default=1.0)
+
+
+def _pixels(picture: Image.Image) -> list[tuple[int, int, int]]:
+    data = picture.tobytes()
+    return list(zip(data[::3], data[1::3], data[2::3], strict=True))
+
+
+def _ratio(one: Sequence[int], other: Sequence[int]) -> float:
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: Sequence[int]) -> float:
+    red, green, blue = (
+        part / 255 / 12.92 if part / 255 <= 0.04045 else ((part / 255 + 0.055) / 1.055) ** 2.4
+        for part in colour
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -1,0 +1,108 @@
+"""Every page and every state of it, and how one comes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from playwright.sync_api import Page, expect
+
+from menagerie.locales import Language
+from tests.browser.theatre import Theatre
+from tests.browser.visit import Visit
+
+Reach = Callable[[Visit], None]
+
+PATIENT: Final = 30_000
+
+
+def _nothing(_: Visit) -> None:
+    """The page as it opens."""
+
+
+def _streaming(visit: Visit) -> None:
+    visit.streaming("Tell me about dams")
+
+
+def _queued(visit: Visit) -> None:
+    """Somebody else has the only place."""
+    with _somebody_else_at(visit.page, visit.house.origin, "marmot", visit.language) as other:
+        other_visit = Visit(other, visit.house, visit.language)
+        other_visit.streaming("I was first")
+        visit.ask("And I wait")
+        expect(visit.page.locator("main")).to_contain_text(visit.words("page.live.queued", position=1)[:20])
+
+
+@contextmanager
+def _somebody_else_at(page: Page, origin: str, persona: str, language: Language) -> Iterator[Page]:
+    browser = page.context.browser
+    assert browser
+    context = browser.new_context(base_url=origin)
+    other = context.new_page()
+    other.goto(f"/{language}/chat/{persona}")
+    yield other
+    other.close()
+    context.close()
+
+
+def _answered(visit: Visit) -> None:
+    visit.answered("Show me a table, code and maths")
+    visit.accounts.last.click()
+
+
+def _rests_on_a_source(visit: Visit) -> None:
+    visit.answered(f"{visit.house.engine.url}/page How many days of leave?")
+    visit.accounts.last.click()
+
+
+def _hostile(visit: Visit) -> None:
+    visit.answered("Something hostile")
+
+
+def _failed(visit: Visit) -> None:
+    visit.ask("Please fail")
+    expect(visit.alert).not_to_be_empty()
+
+
+def _stopped(visit: Visit) -> None:
+    visit.streaming("Stop me")
+    visit.button("page.chat.stop").click()
+    expect(visit.log).to_contain_text(visit.words("page.live.stopped"))
+
+
+def _paused(visit: Visit) -> None:
+    """What is renewed meanwhile cannot be looked at."""
+    visit.button("page.stats.live.pause").click()
+
+
+STATES: Final[dict[str, tuple[str, Reach]]] = {
+    "directory": ("chat", _nothing),
+    "directory, search": ("chat?q=owl", _nothing),
+    "directory, nothing found": ("chat?q=zzzz", _nothing),
+    "empty": ("chat/owl", _nothing),
+    "only in French": ("chat/huard", _nothing),
+    "streaming": ("chat/beaver", _streaming),
+    "queued": ("chat/marmot", _queued),
+    "answered": ("chat/beaver", _answered),
+    "source": ("chat/beaver", _rests_on_a_source),
+    "hostile": ("chat/beaver", _hostile),
+    "stopped": ("chat/beaver", _stopped),
+    "failed": ("chat/beaver", _failed),
+    "about": ("about", _nothing),
+    "interfaces": ("docs", _nothing),
+    "stats": ("platform/stats", _paused),
+    "error": ("chat/nobody", _nothing),
+}
+
+
+def in_every_state(page: Page, house: Theatre, language: Language) -> Iterator[tuple[str, Visit]]:
+    """One page, led through all states: opening another takes longer than looking at it."""
+    visit = Visit(page, house, language)
+    for name, (path, reach) in STATES.items():
+        house.engine.forget()
+        visit.go("about")  # what the last page keeps as it is left is to be forgotten, too
+        page.evaluate("() => { sessionStorage.clear(); localStorage.clear(); }")
+        visit.go(path)
+        reach(visit)
+        yield name, visit
