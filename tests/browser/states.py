@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from playwright.sync_api import Page, expect
@@ -14,59 +13,43 @@ from tests.browser.visit import Visit
 
 Reach = Callable[[Visit], None]
 
-PATIENT: Final = 30_000
-
 
 def _nothing(_: Visit) -> None:
     """The page as it opens."""
 
 
 def _streaming(visit: Visit) -> None:
-    visit.streaming("Tell me about dams")
+    visit.streaming(visit.in_words("Tell me about dams", "Parlez-moi des barrages, en français"))
 
 
 def _queued(visit: Visit) -> None:
-    """Somebody else has the only place."""
-    with _somebody_else_at(visit.page, visit.house.origin, "marmot", visit.language) as other:
-        other_visit = Visit(other, visit.house, visit.language)
-        other_visit.streaming("I was first")
-        visit.ask("And I wait")
-        expect(visit.page.locator("main")).to_contain_text(visit.words("page.live.queued", position=1)[:20])
-
-
-@contextmanager
-def _somebody_else_at(page: Page, origin: str, persona: str, language: Language) -> Iterator[Page]:
-    browser = page.context.browser
-    assert browser
-    context = browser.new_context(base_url=origin)
-    other = context.new_page()
-    other.goto(f"/{language}/chat/{persona}")
-    yield other
-    other.close()
-    context.close()
+    visit.house.takes_the_only_place("marmot")
+    visit.ask(visit.in_words("And I wait", "Et j’attends, en français"))
+    expect(visit.page.locator("main")).to_contain_text(visit.words("page.live.queued", position=1)[:20])
 
 
 def _answered(visit: Visit) -> None:
-    visit.answered("Show me a table, code and maths")
+    visit.answered(visit.in_words("A table, code and maths", "Un tableau (table, code et maths)"))
     visit.accounts.last.click()
 
 
 def _rests_on_a_source(visit: Visit) -> None:
-    visit.answered(f"{visit.house.engine.url}/page How many days of leave?")
+    asked = visit.in_words("How many days of leave?", "Combien de jours de congé (leave)?")
+    visit.answered(f"{visit.house.engine.url}/page {asked}")
     visit.accounts.last.click()
 
 
 def _hostile(visit: Visit) -> None:
-    visit.answered("Something hostile")
+    visit.answered(visit.in_words("Something hostile", "Quelque chose d’hostile"))
 
 
 def _failed(visit: Visit) -> None:
-    visit.ask("Please fail")
+    visit.ask(visit.in_words("Please fail", "Échouez (fail)"))
     expect(visit.alert).not_to_be_empty()
 
 
 def _stopped(visit: Visit) -> None:
-    visit.streaming("Stop me")
+    visit.streaming(visit.in_words("Stop me", "Arrêtez, en français"))
     visit.button("page.chat.stop").click()
     expect(visit.log).to_contain_text(visit.words("page.live.stopped"))
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import sqlite3
+import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -115,6 +119,16 @@ class Theatre:
         if person not in self._doors:
             self._doors[person] = self._open.enter_context(door(self.port, person))
         return self._doors[person]
+
+    def takes_the_only_place(self, persona: str) -> None:
+        """Somebody else asks, and is answered until the engine lets go."""
+
+        def ask() -> None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                urllib.request.urlopen(f"{self.origin}/gpt/{persona}?prompt=hold", timeout=60).read()
+
+        threading.Thread(target=ask, daemon=True).start()
+        self.engine.wait_held()
 
     def close(self) -> None:
         """End everything."""

@@ -23,6 +23,10 @@ class Visit:
         """A text of the catalogue."""
         return text(key, self.language, **values)
 
+    def in_words(self, english: str, french: str) -> str:
+        """What a person says who reads this page."""
+        return french if self.language == "fr" else english
+
     def go(self, path: str) -> None:
         """To a page, named without its language."""
         self.page.goto(f"/{self.language}/{path}")
