@@ -25,6 +25,7 @@ from bench import (
     structured,
 )
 from bench.figure import Figure
+from bench.pages import paint, reloads, states, stream, weight
 from menagerie.models.catalogue import Catalogue
 from menagerie.models.pull import pull_with_bar
 from menagerie.models.wish import DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL, ModelWish
@@ -56,8 +57,16 @@ NAMES = (
     "hostile",
     "retrieval",
     "search",
+    "page_weight",
+    "page_paint",
+    "page_stream",
+    "page_reloads",
+    "page_reloads_model",
+    "page_states",
 )
-WITHOUT_MODEL = frozenset({"hostile", "ingestion", "pages"})
+WITHOUT_MODEL = frozenset(
+    {"hostile", "ingestion", "pages", "page_weight", "page_stream", "page_reloads", "page_states"}
+)
 
 
 def default_model() -> Path:
@@ -103,6 +112,12 @@ async def measure(names: list[str], model: Path, repeats: int) -> None:
         "hostile": hostile.hostile,
         "retrieval": lambda: _with_embeddings(retrieval.retrieval),
         "search": lambda: _with_embeddings(facts.search),
+        "page_weight": weight.weight,
+        "page_paint": lambda: paint.paint(model, repeats),
+        "page_stream": stream.stream,
+        "page_reloads": lambda: reloads.reloads(None, repeats),
+        "page_reloads_model": lambda: reloads.reloads(model, repeats),
+        "page_states": states.states,
     }
     for name in names:
         print(f"# {name} …", file=sys.stderr, flush=True)

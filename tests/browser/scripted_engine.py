@@ -51,6 +51,8 @@ class ScriptedEngine:
         """Clients that went away in the middle of an answer."""
         self.finished = 0
         """Answers that were sent to their end."""
+        self.sent: list[int] = []
+        """Tokens that were sent of each answer, in the order of asking."""
         self._held: list[Held] = []
         self._loop = asyncio.new_event_loop()
         self._changed = threading.Condition()
@@ -82,6 +84,7 @@ class ScriptedEngine:
             self.requests.clear()
             self.left = 0
             self.finished = 0
+            self.sent.clear()
         self.pace_s, self.slow_pace_s = 0.0, 0.02
 
     def wait_asked(self, times: int) -> None:
@@ -91,6 +94,12 @@ class ScriptedEngine:
     def wait_held(self, answers: int = 1) -> None:
         """Until so many answers wait in their middle."""
         self._wait(lambda: len(self._held) >= answers, f"{answers} answers held")
+
+    def wait_sent(self, tokens: int, of_answer: int) -> None:
+        """Until so many tokens of one answer, by its number from 1, have been sent."""
+        self._wait(
+            lambda: len(self.sent) >= of_answer and self.sent[of_answer - 1] >= tokens, f"at token {tokens}"
+        )
 
     def wait_finished(self, times: int = 1, within_s: float = WAITS_S) -> None:
         """Until so many answers were sent to their end."""
@@ -136,11 +145,13 @@ class ScriptedEngine:
         with self._changed:
             self.prompts.append(prompt)
             self.requests.append(body)
+            self.sent.append(0)
+            number = len(self.sent) - 1
             self._changed.notify_all()
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         try:
             await response.prepare(request)
-            await self._answer(request, prompt, body, response)
+            await self._answer(request, prompt, body, response, number)
         except (asyncio.CancelledError, ConnectionError):
             with self._changed:
                 self.left += 1
@@ -150,7 +161,12 @@ class ScriptedEngine:
         return response
 
     async def _answer(
-        self, request: web.Request, prompt: str, body: dict[str, Any], response: web.StreamResponse
+        self,
+        request: web.Request,
+        prompt: str,
+        body: dict[str, Any],
+        response: web.StreamResponse,
+        asked: int,
     ) -> None:
         if "hang" in _words(prompt):
             await asyncio.Event().wait()
@@ -177,6 +193,10 @@ class ScriptedEngine:
                 await asyncio.sleep(early)
             await response.write(_event({"choices": [{"index": 0, "delta": {"content": token}}]}))
             sent += token
+            with self._changed:
+                if asked < len(self.sent):
+                    self.sent[asked] = number
+                self._changed.notify_all()
             if number == body.get("max_tokens"):
                 break
         finish = "length" if number == body.get("max_tokens") else "stop"

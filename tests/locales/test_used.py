@@ -85,7 +85,7 @@ def test_every_text_that_is_asked_for_is_there() -> None:
 
 
 def _asked_for() -> Iterator[str]:
-    """Keys that are written whole where a text is looked up."""
+    """Keys that are written whole where a text is looked up; in scripts, without their beginning."""
     for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
@@ -97,4 +97,4 @@ def _asked_for() -> Iterator[str]:
         yield from re.findall(r"""\bt\(\s*["']([\w.]+)["']\s*[,)]""", file.read_text(encoding="utf-8"))
     for file in _scripts():
         for key in re.findall(r"""\bt\(\s*["'`]([\w.]+)["'`]\s*[,)]""", file.read_text(encoding="utf-8")):
-            yield key if key.startswith("page.") else f"page.live.{key}"
+            yield next((whole for whole in catalogue("en") if whole.endswith(f".{key}")), key)
