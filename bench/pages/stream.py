@@ -18,6 +18,13 @@ from bench.pages.browser import CHAT, at_most, percentile, stage
 _PACE_S: Final = 0.02
 _CATEGORIES: Final = ["devtools.timeline", "disabled-by-default-devtools.timeline"]
 _RUN: Final = "RunTask"
+_WORK: Final = {
+    "scripts": {"FunctionCall", "EvaluateScript"},
+    "style": {"UpdateLayoutTree"},
+    "layout": {"Layout"},
+    "painting": {"PrePaint", "Paint", "Layerize", "Commit"},
+}
+"""What tasks are made of, by the names in the trace."""
 
 
 async def stream() -> list[Figure]:
@@ -72,19 +79,23 @@ def _figures(events: list[dict[str, Any]]) -> list[Figure]:
     starts = [float(one["ts"]) for one in frames] + [end + 500_000]
     tokens = SLOW_TOKENS / len(frames)
     times = [_busy_ms(during, since, until) / tokens for since, until in pairwise(starts)]
+    cpus = [_cpu_ms(during, since, until) / tokens for since, until in pairwise(starts)]
     longest = max(during, key=lambda task: task[1])
+    busiest = max(task[2] for task in during) / 1000
     cpu = sum(task[2] for task in during) / 1000
+    shares = {what: _sum_ms(events, thread, names) / SLOW_TOKENS for what, names in _WORK.items()}
     wall = sum(task[1] for task in during) / 1000
     seconds = (end - begin) / 1e6
     return [
         at_most(
             "main thread a streamed token, 95th percentile", percentile(times, 0.95), 4, "ms",
             f"{len(frames)} frames, {tokens:.1f} tokens each, in {seconds:.0f} s; mean {wall / SLOW_TOKENS:.2f} ms, "
-            f"CPU {cpu / SLOW_TOKENS:.2f} ms",
+            f"CPU time: mean {cpu / SLOW_TOKENS:.2f} ms, 95th percentile {percentile(cpus, 0.95):.2f} ms; "
+            + ", ".join(f"{what} {value:.2f} ms" for what, value in shares.items()),
         ),
         at_most(
             "longest task during an answer of 2,000 tokens", longest[1] / 1000, 50, "ms",
-            f"{len(during)} tasks; its CPU time {longest[2] / 1000:.1f} ms; "
+            f"{len(during)} tasks; its CPU time {longest[2] / 1000:.1f} ms, the most of any {busiest:.1f} ms; "
             f"{sum(task[1] > 50_000 for task in during)} longer than 50 ms",
         ),
     ]  # fmt: skip
@@ -96,4 +107,15 @@ def _busy_ms(tasks: list[tuple[float, float, float]], since: float, until: float
         max(0.0, min(start + length, until) - max(start, since))
         for start, length, _ in tasks
         if start < until and start + length > since
+    ) / 1000  # fmt: skip
+
+
+def _cpu_ms(tasks: list[tuple[float, float, float]], since: float, until: float) -> float:
+    """The CPU time of the tasks that began between two moments."""
+    return sum(cpu for start, _, cpu in tasks if since <= start < until) / 1000
+
+
+def _sum_ms(events: list[dict[str, Any]], thread: tuple[int, int], names: set[str]) -> float:
+    return sum(
+        float(one.get("dur", 0)) for one in events if one["name"] in names and (one["pid"], one["tid"]) == thread
     ) / 1000  # fmt: skip

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from tests.service import free_port
 
@@ -36,6 +40,18 @@ class Door:
     def cut(self) -> None:
         """Break every connection, and take no more: the network is gone."""
         asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(10)
+
+    def converse(self, persona: str, *prompts: str) -> str:
+        """A conversation of this person, past the pages; its number."""
+        session = ""
+        address = f"ws://127.0.0.1:{self.port}/gpt-socket/{persona}"
+        with connect(address, subprotocols=[Subprotocol("menagerie.events.v1")]) as socket:
+            for prompt in prompts:
+                socket.send(json.dumps({"prompt": prompt, "session": session}))
+                while (event := json.loads(socket.recv(20)))["type"] not in {"done", "failed"}:
+                    session = event.get("session", session)
+                assert event["type"] == "done", event
+        return session
 
     def close(self) -> None:
         """Cut, and end the thread."""

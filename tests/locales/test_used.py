@@ -58,11 +58,11 @@ def _scripts() -> Iterator[Path]:
 def _is_used(key: str, written: frozenset[str], patterns: list[re.Pattern[str]]) -> bool:
     ends = [key.removeprefix(head) for head in WRAPPED if key.startswith(head)]
     named = [pattern for pattern in patterns if not pattern.pattern.startswith("[")]
-    where = _pages() if ".live." in key else written
     return (
         key.startswith(ELSEWHERE)
         or key in written
-        or any(end in where for end in ends)
+        or (key.startswith("page.") and key.split(".", 2)[-1] in _pages())
+        or any(end in written for end in ends if not key.startswith("page.live."))
         or any(pattern.fullmatch(end) for end in ends for pattern in patterns)
         or any(pattern.fullmatch(key) for pattern in named)
     )
