@@ -25,7 +25,7 @@ def _states() -> list[Figure]:
     looked = 0
     with stage() as (browser, house):
         for language in LANGUAGES:
-            page = browser.new_page(base_url=house.origin, locale=f"{language}-CA")
+            page = browser.new_page(base_url=house.origin, locale=f"{language}-CA", device_scale_factor=3)
             page.goto(f"/{language}/about")
             devtools = page.context.new_cdp_session(page)
             for state, _ in in_every_state(page, house, language):

@@ -15,7 +15,8 @@ _FEW = 2
 
 def painted_contrast(element: Locator) -> float:
     """The contrast ratio (WCAG 2.2) between the commonest colour of the element's picture, its background, and the
-    colour that differs most from it: the middle of the letters' strokes."""
+    colour that differs most from it: the middle of the letters' strokes. Thin strokes have a middle only where the page
+    is painted with several pixels to each of its own (`device_scale_factor`)."""
     picture = Image.open(io.BytesIO(element.screenshot(animations="disabled"))).convert("RGB")
     (ground, _), *others = Counter(_pixels(picture)).most_common()
     return max((_ratio(ground, colour) for colour, count in others if count > _FEW), default=1.0)

@@ -54,6 +54,36 @@ def _stopped(visit: Visit) -> None:
     expect(visit.log).to_contain_text(visit.words("page.live.stopped"))
 
 
+def _lost(visit: Visit) -> None:
+    visit.ask(visit.in_words("This is lost", "Ceci se perd (lost), en français"))
+    expect(visit.alert).not_to_be_empty()
+
+
+def _editing(visit: Visit) -> None:
+    visit.answered(visit.in_words("What is a dam?", "Qu’est-ce qu’un barrage, en français?"))
+    visit.button("page.live.edit").click()
+
+
+def _in_versions(visit: Visit) -> None:
+    visit.answered(visit.in_words("What is a dam?", "Qu’est-ce qu’un barrage, en français?"))
+    visit.button("page.live.again").click()
+    expect(visit.log).to_contain_text(visit.words("page.live.version", number=2, count=2))
+    visit.wait_answers(1)
+
+
+def _commenting(visit: Visit) -> None:
+    visit.answered(visit.in_words("What is a dam?", "Qu’est-ce qu’un barrage, en français?"))
+    visit.button("page.live.bad").click()
+    expect(visit.page.get_by_label(visit.words("page.live.comment.label"))).to_be_visible()
+
+
+def _scrolled_back(visit: Visit) -> None:
+    visit.answered(visit.in_words("A long answer", "Une longue réponse (long)"))
+    visit.messages.first.scroll_into_view_if_needed()
+    visit.page.evaluate("() => scrollTo(0, 0)")
+    expect(visit.button("page.chat.newest")).to_be_visible()
+
+
 def _paused(visit: Visit) -> None:
     """What is renewed meanwhile cannot be looked at."""
     visit.button("page.stats.live.pause").click()
@@ -72,6 +102,11 @@ STATES: Final[dict[str, tuple[str, Reach]]] = {
     "hostile": ("chat/beaver", _hostile),
     "stopped": ("chat/beaver", _stopped),
     "failed": ("chat/beaver", _failed),
+    "lost": ("chat/beaver", _lost),
+    "editing": ("chat/beaver", _editing),
+    "in two versions": ("chat/beaver", _in_versions),
+    "commenting": ("chat/beaver", _commenting),
+    "scrolled back": ("chat/beaver", _scrolled_back),
     "about": ("about", _nothing),
     "interfaces": ("docs", _nothing),
     "stats": ("platform/stats", _paused),

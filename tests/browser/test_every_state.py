@@ -15,7 +15,7 @@ from tests.browser.theatre import Theatre
 def test_axe_finds_nothing_wrong_and_nothing_scrolls_sideways(
     open_house: OpenPage, house: Theatre, axe: str, language: Language
 ) -> None:
-    page = open_house(f"/{language}/about", locale=f"{language}-CA", may_fail=True)
+    page = open_house(f"/{language}/about", locale=f"{language}-CA", may_fail=True, device_scale_factor=3)
     devtools = page.context.new_cdp_session(page)
     wrong: dict[str, list[str]] = {}
     for state, _ in in_every_state(page, house, language):

@@ -81,4 +81,4 @@ class Visit:
     @property
     def accounts(self) -> Locator:
         """“About this answer”, one below each answer that is ready."""
-        return self.log.get_by_text(self.words("page.chat.about"), exact=True).locator("visible=true")
+        return self.log.get_by_text(self.words("page.live.about"), exact=True).locator("visible=true")
