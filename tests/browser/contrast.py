@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from PIL import Image
-from playwright.sync_api import Locator
+from playwright.sync_api import FloatRect, Locator
 
+NOTHING_TO_READ = 21.0
+"""Of what takes no place: a thin space, an operator that is only heard."""
 _FEW = 2
 """Pixels of a colour that make no letter."""
 
@@ -17,9 +19,32 @@ def painted_contrast(element: Locator) -> float:
     """The contrast ratio (WCAG 2.2) between the commonest colour of the element's picture, its background, and the
     colour that differs most from it: the middle of the letters' strokes. Thin strokes have a middle only where the page
     is painted with several pixels to each of its own (`device_scale_factor`)."""
-    picture = Image.open(io.BytesIO(element.screenshot(animations="disabled"))).convert("RGB")
+    box = element.bounding_box()
+    if box is None or not box["width"] or not box["height"]:
+        return NOTHING_TO_READ
+    picture = Image.open(io.BytesIO(_picture(element))).convert("RGB")
     (ground, _), *others = Counter(_pixels(picture)).most_common()
     return max((_ratio(ground, colour) for colour, count in others if count > _FEW), default=1.0)
+
+
+def _picture(element: Locator) -> bytes:
+    """As it is on the page; only what is not in view is brought there first, for that closes menus."""
+    left, top, width, height, is_in_view = element.evaluate(
+        """element => {
+          const { left, top, width, height } = element.getBoundingClientRect();
+          const [right, bottom] = [left + width, top + height];
+          const points = [[left + 1, top + 1], [right - 1, bottom - 1], [(left + right) / 2, (top + bottom) / 2]];
+          const isInView = points.every(([x, y]) => {
+            const seen = document.elementFromPoint(x, y);
+            return seen && (element.contains(seen) || seen.contains(element));
+          });
+          return [left, top, width, height, isInView];
+        }"""
+    )
+    if not is_in_view:
+        return element.screenshot(animations="disabled", timeout=5000)
+    clip: FloatRect = {"x": left, "y": top, "width": max(1, width), "height": max(1, height)}
+    return element.page.screenshot(animations="disabled", clip=clip)
 
 
 def _pixels(picture: Image.Image) -> list[tuple[int, int, int]]:

@@ -84,6 +84,52 @@ def _scrolled_back(visit: Visit) -> None:
     expect(visit.button("page.chat.newest")).to_be_visible()
 
 
+def _unknown(visit: Visit) -> None:
+    expect(visit.page.locator("main")).to_contain_text(visit.words("page.live.unknown"))
+
+
+def _adding(visit: Visit) -> None:
+    visit.button("page.live.material.heading").click()
+    expect(visit.page.get_by_role("dialog")).to_be_visible()
+
+
+def _adding_text(visit: Visit) -> None:
+    _adding(visit)
+    visit.page.get_by_role("dialog").get_by_text(visit.words("page.live.material.custom"), exact=True).click()
+    expect(visit.page.get_by_label(visit.words("page.live.material.custom.label"))).to_be_visible()
+
+
+def _added(visit: Visit) -> None:
+    _adding_text(visit)
+    visit.page.get_by_label(visit.words("page.live.material.custom.label")).fill("mud, willow")
+    visit.button("page.live.material.take").click()
+    expect(visit.page.get_by_role("list", name=visit.words("page.live.material.tray"))).to_be_visible()
+
+
+def _with_a_past(visit: Visit) -> None:
+    visit.answered(visit.in_words("What is a dam?", "Qu’est-ce qu’un barrage, en français?"))
+    visit.go("conversations")
+    expect(visit.page.locator("main").get_by_role("listitem").first).to_be_visible()
+
+
+def _acting(visit: Visit) -> None:
+    _with_a_past(visit)
+    visit.page.locator("main [aria-haspopup=menu]").first.click()
+    expect(visit.page.get_by_role("menu")).to_be_visible()
+
+
+def _naming(visit: Visit) -> None:
+    _acting(visit)
+    visit.page.get_by_role("menuitem", name=visit.words("page.live.history.rename"), exact=True).click()
+    expect(visit.button("page.live.history.rename.save")).to_be_visible()
+
+
+def _deleting(visit: Visit) -> None:
+    _acting(visit)
+    visit.page.get_by_role("menuitem", name=visit.words("page.live.history.delete"), exact=True).click()
+    expect(visit.page.get_by_role("dialog")).to_be_visible()
+
+
 def _paused(visit: Visit) -> None:
     """What is renewed meanwhile cannot be looked at."""
     visit.button("page.stats.live.pause").click()
@@ -107,6 +153,15 @@ STATES: Final[dict[str, tuple[str, Reach]]] = {
     "in two versions": ("chat/beaver", _in_versions),
     "commenting": ("chat/beaver", _commenting),
     "scrolled back": ("chat/beaver", _scrolled_back),
+    "unknown conversation": ("chat/beaver#c=urn:uuid:00000000-0000-4000-8000-000000000000", _unknown),
+    "adding": ("chat/otter", _adding),
+    "adding a text": ("chat/otter", _adding_text),
+    "a text goes along": ("chat/otter", _added),
+    "no past": ("conversations", _nothing),
+    "a past": ("chat/beaver", _with_a_past),
+    "acting on a conversation": ("chat/beaver", _acting),
+    "naming a conversation": ("chat/beaver", _naming),
+    "deleting a conversation": ("chat/beaver", _deleting),
     "about": ("about", _nothing),
     "interfaces": ("docs", _nothing),
     "stats": ("platform/stats", _paused),

@@ -48,8 +48,8 @@ class Visit:
 
     @property
     def alert(self) -> Locator:
-        """Where errors are told."""
-        return self.page.locator("main").get_by_role("alert")
+        """Where errors of the conversation are told."""
+        return self.page.locator("main form").get_by_role("alert")
 
     def button(self, key: str, **values: object) -> Locator:
         """The visible button that is called so."""
