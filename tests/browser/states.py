@@ -108,6 +108,8 @@ def _added(visit: Visit) -> None:
 
 def _with_a_past(visit: Visit) -> None:
     visit.answered(visit.in_words("What is a dam?", "Qu’est-ce qu’un barrage, en français?"))
+    kept = visit.page.get_by_role("complementary").get_by_role("link")
+    expect(kept.first).to_be_visible()
     visit.go("conversations")
     expect(visit.page.locator("main").get_by_role("listitem").first).to_be_visible()
 
