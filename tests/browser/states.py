@@ -132,6 +132,11 @@ def _deleting(visit: Visit) -> None:
     expect(visit.page.get_by_role("dialog")).to_be_visible()
 
 
+def _settings(visit: Visit) -> None:
+    visit.button("page.nav.settings").click()
+    expect(visit.page.get_by_role("dialog")).to_be_visible()
+
+
 def _paused(visit: Visit) -> None:
     """What is renewed meanwhile cannot be looked at."""
     visit.button("page.stats.live.pause").click()
@@ -166,6 +171,10 @@ STATES: Final[dict[str, tuple[str, Reach]]] = {
     "deleting a conversation": ("chat/beaver", _deleting),
     "about": ("about", _nothing),
     "interfaces": ("docs", _nothing),
+    "privacy": ("privacy", _nothing),
+    "accessibility": ("accessibility", _nothing),
+    "settings": ("settings", _nothing),
+    "settings open": ("chat", _settings),
     "stats": ("platform/stats", _paused),
     "error": ("chat/nobody", _nothing),
 }
