@@ -28,21 +28,21 @@ def painted_contrast(element: Locator) -> float:
 
 
 def _picture(element: Locator) -> bytes:
-    """As it is on the page; only what is not in view is brought there first, for that closes menus."""
-    left, top, width, height, is_in_view = element.evaluate(
+    """As it is on the page. What is out of view or covered is brought to the middle first; only then, for that closes
+    menus."""
+    left, top, width, height = element.evaluate(
         """element => {
-          const { left, top, width, height } = element.getBoundingClientRect();
-          const [right, bottom] = [left + width, top + height];
+          const box = () => element.getBoundingClientRect();
+          const { left, top, right, bottom } = box();
           const points = [[left + 1, top + 1], [right - 1, bottom - 1], [(left + right) / 2, (top + bottom) / 2]];
           const isInView = points.every(([x, y]) => {
             const seen = document.elementFromPoint(x, y);
             return seen && (element.contains(seen) || seen.contains(element));
           });
-          return [left, top, width, height, isInView];
+          if (!isInView) element.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+          return [box().left, box().top, box().width, box().height];
         }"""
     )
-    if not is_in_view:
-        return element.screenshot(animations="disabled", timeout=5000)
     clip: FloatRect = {"x": left, "y": top, "width": max(1, width), "height": max(1, height)}
     return element.page.screenshot(animations="disabled", clip=clip)
 
