@@ -87,7 +87,6 @@ const log = new Log(element("log", HTMLElement), element("earlier", HTMLButtonEl
     code: t("code"),
     copied,
   },
-  grown: () => scrolling.keep(),
 });
 log.onleave = () => composer.focus();
 
@@ -120,12 +119,10 @@ const conversation = new Conversation({
       composer.name(conversation.id);
       dock.show(conversation.id);
       refresh();
-      scrolling.keep();
     },
     changed(turn) {
       log.view(turn)?.update(aroundTurn(turn));
       refresh();
-      scrolling.keep();
     },
     grew: (turn, piece) => log.view(turn)?.grow(piece),
     began() {

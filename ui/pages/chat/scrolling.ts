@@ -1,4 +1,7 @@
-/** Keeps the end of the page in view for those who are there; whoever reads further up stays where they are. */
+/**
+ * Keeps the end of the page in view for those who are there; whoever reads further up stays where they are. Nothing is
+ * measured that the browser would have to lay out for it: it tells when the page has grown.
+ */
 
 const AT_THE_END = 96;
 
@@ -12,13 +15,9 @@ export class Scrolling {
   constructor(jump: HTMLElement) {
     this.#jump = jump;
     addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    addEventListener("resize", () => this.keep(), { passive: true });
+    addEventListener("resize", () => this.#keep(), { passive: true });
+    new ResizeObserver(() => this.#keep()).observe(document.body);
     jump.addEventListener("click", () => this.toEnd());
-  }
-
-  /** The page has grown. */
-  keep(): void {
-    if (this.#follows) this.#go();
   }
 
   toEnd(): void {
@@ -26,12 +25,17 @@ export class Scrolling {
     this.#go();
   }
 
+  #keep(): void {
+    if (this.#follows) this.#go();
+    else this.#look();
+  }
+
   get #rest(): number {
     return this.#page.scrollHeight - this.#page.scrollTop - this.#page.clientHeight;
   }
 
   #go(): void {
-    this.#page.scrollTop = this.#page.scrollHeight;
+    if (this.#rest > 0) this.#page.scrollTop = this.#page.scrollHeight;
     this.#last = this.#page.scrollTop;
     this.#look();
   }
@@ -46,6 +50,6 @@ export class Scrolling {
   #look(): void {
     const isAtEnd = this.#rest < AT_THE_END;
     if (isAtEnd) this.#follows = true;
-    this.#jump.hidden = isAtEnd;
+    if (this.#jump.hidden !== isAtEnd) this.#jump.hidden = isAtEnd;
   }
 }

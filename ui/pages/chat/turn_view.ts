@@ -27,7 +27,6 @@ export interface Shared {
   conversation(): string;
   /** An article has new controls or other ones. */
   refresh(article: HTMLElement): void;
-  grown(): void;
 }
 
 /** What a turn looks like depends on more than itself. */
@@ -61,13 +60,13 @@ export class TurnView {
     place.className = "message-text";
     place.dir = "auto";
     this.text = new MarkdownText(place, shared.blocks);
-    this.text.onpaint = () => {
-      if (this.answer.tabIndex < 0) {
-        for (const control of place.querySelectorAll<HTMLElement>("a:not([tabindex]), button:not([tabindex])")) {
+    this.text.onpaint = (changed) => {
+      if (this.answer.tabIndex >= 0) return;
+      for (const block of changed) {
+        for (const control of block.querySelectorAll<HTMLElement>("a:not([tabindex]), button:not([tabindex])")) {
           control.tabIndex = -1;
         }
       }
-      shared.grown();
     };
     place.addEventListener("click", (event) => {
       const cited = event.target instanceof Element ? event.target.closest<HTMLElement>(".citation") : null;

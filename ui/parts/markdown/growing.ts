@@ -7,6 +7,13 @@ import type { Block, Environment } from "./parser.ts";
 
 /** A last block that is longer is shown as plain text until it ends: what a hostile text costs has a bound. */
 const LONGEST_TAIL = 24_000;
+/** Of these, none has a meaning in Markdown behind a letter, a figure or another of these. */
+const WORDS = /^[\p{L}\p{M}\p{N} ,.:?!'’"“”«»…–—%/\u00a0\u202f-]+$/u;
+const LETTER = /\p{L}/u;
+/** Ends a fenced block, or may come to do so; or is shown as something else. */
+const NO_CODE = /[`~\r\u202a-\u202e\u2066-\u2069]/;
+const FENCE = /^(?:`{3,}|~{3,})[^\n]*\n/;
+const FENCE_AGAIN = /\n {0,3}(?:```|~~~)/;
 
 export interface Change {
   /** The HTML of blocks that will not change any more, in order, since the last look. */
@@ -53,6 +60,18 @@ export class Growing {
     return 0;
   }
 
+  /**
+   * Whether `piece` does nothing but lengthen the text that is shown last, if that ends with what `lastShown` ends with:
+   * words behind words, or code in a block that is open. Then it is taken, and nothing has to be read again.
+   */
+  lengthen(piece: string, lastShown: string, isCode: boolean): boolean {
+    const tail = this.#tail;
+    if (!lastShown || lastShown.at(-1) !== tail.at(-1) || tail.length + piece.length > LONGEST_TAIL) return false;
+    if (!(isCode ? isInFence(tail, piece) : isInWords(tail, piece))) return false;
+    this.#tail += piece;
+    return true;
+  }
+
   /** A block of immoderate length: given away as plain text. */
   #cut(last: boolean): Change {
     const text = this.#tail;
@@ -60,4 +79,15 @@ export class Growing {
     this.#tail = "";
     return { frozen: [], tail: null, plain: text };
   }
+}
+
+function isInFence(tail: string, piece: string): boolean {
+  return !NO_CODE.test(piece) && FENCE.test(tail) && !FENCE_AGAIN.test(tail);
+}
+
+/** A line that has a letter is decided: it stays in the block it is in, whatever words follow. */
+function isInWords(tail: string, piece: string): boolean {
+  if (!WORDS.test(piece) || !WORDS.test(tail.at(-1) ?? "")) return false;
+  const line = tail.slice(tail.lastIndexOf("\n") + 1);
+  return LETTER.test(line) && !/\||```|~~~/.test(line) && !tail.includes("]:");
 }

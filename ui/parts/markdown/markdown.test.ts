@@ -17,6 +17,15 @@ const SAMPLES = [
   "Sum: $a_1 + b$ and \\(x^2\\).\n\n$$\nE = mc^2\n$$\n\n\\[\nx\n\\]\nafter\n1. one\n2. two\n\n\n3) three\n",
 ];
 
+/** What lengthening a text has to beware of. */
+const HARD = [
+  "Words *and more* words_x_ _em_x **b**x ~~s~~ `code` then\n1. first\nsecond\n10. tenth - dash\n\n- a b\n  c d\nlazy\n",
+  "[link](https://a.ca/b c) and [ref] and [x]: no\n\n[ref]: https://a.ca\nlazy d\n\n[other]:\nhttps://b.ca/d\nfine d",
+  "costs $5 or $x$ and $y$z, then \\(x\\) \\[y\\] &amp; &copy no; A | B\n--|--\nc d | e e | e e e\nplain\n\nafter",
+  "```js\nlet a = `b`;\n\n  // x\n```\n\nword ```\nx y\n\n> ```\n> code here\nout\n\n1. ~~~\n   in it\n   ~~~\n   and on",
+  "Titre : « mot » — 5 %; l’eau!\n===\nword\n---\nwords - more\n    indented no code\n\n    real code\nback\n$$\na b\nc",
+];
+
 test("text that comes in pieces ends as the same blocks as the whole of it", () => {
   for (const text of SAMPLES) {
     for (let seed = 1; seed < 60; seed += 1) {
@@ -34,6 +43,42 @@ test("text that comes in pieces ends as the same blocks as the whole of it", () 
       assert.equal(shown, html(text), `seed ${seed}`);
     }
   }
+});
+
+/** `shown` with `piece` behind its last text; null where it has none. */
+const lengthened = (shown: string, piece: string): string | null => {
+  if (/data-tex="[^"]*"><code>[^<]*<\/code><\/\w+>(?:\s*<\/[^>]+>)*\s*$/.test(shown)) return null;
+  const end = /(?:\s*<\/[^>]+>)*\s*$/.exec(shown)?.index ?? 0;
+  const at = /<\/code><\/pre><\/div>\s*$/.exec(shown)?.index ?? end;
+  return at && shown[at - 1] !== ">" ? shown.slice(0, at) + piece + shown.slice(at) : null;
+};
+
+test("where a piece only lengthens the last text, reading all of it again would show the same", () => {
+  const texts = [...SAMPLES, ...HARD];
+  let lengthenedOnce = 0;
+  for (const text of texts) {
+    for (let seed = 1; seed < 60; seed += 1) {
+      const growing = new Growing(blocksOf, {});
+      let before = "";
+      let random = seed;
+      for (let at = 0; at < text.length; ) {
+        random = (random * 48271) % 2147483647;
+        const piece = text.slice(at, at + 1 + (random % 7));
+        at += piece.length;
+        const isCode = /<\/code><\/pre><\/div>\s*$/.test(before);
+        const last = lengthened(before, "\0")?.split("\0")[0]?.replace(/^[^]*>/, "") ?? "";
+        if (growing.lengthen(piece, last, isCode)) {
+          lengthenedOnce += 1;
+          before = lengthened(before, piece) ?? "";
+          const seen = (shown: string): string => shown.trimEnd().replace(/\s+(?=<\/)/g, "");
+          assert.ok(seen(html(text.slice(0, at))).endsWith(seen(before)), `${text.slice(0, at)}\n${before}`);
+        } else {
+          before = growing.take(piece).tail ?? "";
+        }
+      }
+    }
+  }
+  assert.ok(lengthenedOnce > 1000, String(lengthenedOnce));
 });
 
 test("each look at a long answer parses its last block only", () => {

@@ -1,6 +1,6 @@
 /**
- * The text of an answer on the page. It is shown as it comes, at most once a frame and more rarely where that is costly;
- * what reads Markdown is loaded meanwhile, and until then it is plain text.
+ * The text of an answer on the page. Its first word is shown in the frame after it came, what follows as often as an eye
+ * takes it in, and more rarely where that is costly. What reads Markdown is loaded meanwhile; until then it is plain text.
  */
 
 import type { Cited } from "./citations.ts";
@@ -9,7 +9,9 @@ import type { Growing } from "./growing.ts";
 
 type Engine = typeof import("./engine.ts");
 
-/** No more than this share of the time goes into showing a text that grows. */
+/** Milliseconds between two showings, at least … */
+const INTERVAL = 60;
+/** … and no more than this share of the time goes into them. */
 const SHARE = 0.15;
 /** Blocks that are put into the page in one piece of work. */
 const MILLISECONDS = 12;
@@ -40,8 +42,8 @@ export class MarkdownText {
   #frozen = 0;
   #generation = 0;
   #settled: (() => void)[] = [];
-  /** Called before and after each painting. */
-  onpaint: (() => void) | undefined;
+  /** Called with the blocks that were changed, once they were; not where a text only got longer. */
+  onpaint: ((changed: readonly Element[]) => void) | undefined;
 
   /** `place` is emptied. */
   constructor(place: HTMLElement, texts: BlockTexts) {
@@ -110,11 +112,28 @@ export class MarkdownText {
   #paint(): void {
     this.#frame = 0;
     const began = performance.now();
-    if (engine) this.#paintMarkdown(engine);
-    else this.#paintPlain(this.#text);
-    this.onpaint?.();
+    const from = this.#frozen;
+    if (!engine) this.#paintPlain(this.#text);
+    else if (!this.#lengthen()) {
+      this.#paintMarkdown(engine);
+      this.onpaint?.([...this.place.children].slice(from));
+    }
     const took = performance.now() - began;
-    this.#notBefore = this.#last ? 0 : began + took / SHARE;
+    this.#notBefore = this.#last ? 0 : began + Math.max(INTERVAL, took / SHARE);
+  }
+
+  /** Words behind words and code behind code are added to the text that stands there. False where it takes more. */
+  #lengthen(): boolean {
+    if (!this.#growing || this.#last) return false;
+    if (!this.#pending) return true;
+    const shown = lastText(this.place.lastElementChild);
+    const parent = shown?.parentElement;
+    if (!shown || !parent || this.place.children.length <= this.#frozen || parent.closest(".formula, .plain")) return false;
+    const isCode = parent.matches("pre > code");
+    if (!this.#growing.lengthen(this.#pending, shown.data, isCode)) return false;
+    shown.appendData(this.#pending);
+    this.#pending = "";
+    return true;
   }
 
   #paintMarkdown({ Growing, blocksOf, clean, morph, alike, finish }: Engine): void {
@@ -177,7 +196,7 @@ export class MarkdownText {
         return;
       }
       while (this.place.children.length > this.#frozen) this.place.lastElementChild?.remove();
-      this.onpaint?.();
+      this.onpaint?.([...this.place.children]);
       this.#end();
     };
     if (blocks.length) go();
@@ -210,6 +229,16 @@ export class MarkdownText {
     this.place.append(plain);
     this.#pending = "";
   }
+}
+
+/** The text that stands last in a block, blanks between its elements aside. */
+function lastText(block: Element | null): Text | null {
+  let at: Node | null = block;
+  while (at && !(at instanceof Text)) {
+    at = at.lastChild;
+    while (at instanceof Text && !at.data.trim()) at = at.previousSibling;
+  }
+  return at;
 }
 
 /** As `morph`, for the children from `from` on. */
