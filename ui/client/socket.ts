@@ -35,6 +35,10 @@ export class PersonaSocket {
   #failures = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #watch: ReturnType<typeof setTimeout> | undefined;
+  /** When something came last. */
+  #heard = 0;
+  /** Whether `#watch` looks into a silence, and not into an answer that is expected. */
+  #listens = false;
 
   /** `path` is such as `/gpt-socket/beaver?lang=en`. */
   constructor(path: string, listener: Listener) {
@@ -101,7 +105,7 @@ export class PersonaSocket {
   }
 
   #follow(): void {
-    clearTimeout(this.#watch);
+    this.#unwatch();
     const following = this.#following;
     if (!following || following.over || following === this.#told) return;
     this.#told = following;
@@ -134,7 +138,7 @@ export class PersonaSocket {
   }
 
   #closed(code: number): void {
-    clearTimeout(this.#watch);
+    this.#unwatch();
     this.#socket = null;
     const busy = this.#following !== null && !this.#following.over;
     if (code === NORMAL && !busy) return; // silent for long: the next message connects again
@@ -146,7 +150,7 @@ export class PersonaSocket {
 
   /** Give this connection up for a new one, at once. */
   #replace(): void {
-    clearTimeout(this.#watch);
+    this.#unwatch();
     const socket = this.#socket;
     this.#socket = null;
     socket?.close(NORMAL);
@@ -160,10 +164,23 @@ export class PersonaSocket {
     else if (this.isOpen) this.#ask();
   }
 
-  /** As long as something is under way, a silence is looked into. */
+  /** As long as something is under way, a silence is looked into. One timer serves many events. */
   #listen(): void {
+    this.#heard = performance.now();
+    if (this.#listens) return;
     clearTimeout(this.#watch);
-    if (this.#following && !this.#following.over) this.#watch = setTimeout(() => this.#ask(), QUIET);
+    if (this.#following && !this.#following.over) this.#wake(QUIET);
+  }
+
+  #wake(after: number): void {
+    this.#listens = true;
+    this.#watch = setTimeout(() => {
+      this.#listens = false;
+      if (!this.#following || this.#following.over) return;
+      const rest = this.#heard + QUIET - performance.now();
+      if (rest > 0) this.#wake(rest);
+      else this.#ask();
+    }, after);
   }
 
   #ask(): void {
@@ -172,7 +189,7 @@ export class PersonaSocket {
 
   /** Something must come within `patience` milliseconds, else the connection is dead. */
   #expect(patience: number): void {
-    clearTimeout(this.#watch);
+    this.#unwatch();
     this.#watch = setTimeout(() => {
       const socket = this.#socket;
       if (!socket) return;
@@ -182,6 +199,11 @@ export class PersonaSocket {
       this.#failures += 1;
       this.open();
     }, patience);
+  }
+
+  #unwatch(): void {
+    clearTimeout(this.#watch);
+    this.#listens = false;
   }
 
   #send(frame: string): boolean {

@@ -80,12 +80,16 @@ export class Composer {
   }
 
   submit(): void {
-    const { prompt } = this.#parts;
-    const text = prompt.value.trim();
-    if (!this.onsend(text)) return;
-    prompt.value = "";
+    if (this.onsend(this.text.trim())) this.take();
+  }
+
+  /** What is written, which stands there no longer. */
+  take(): string {
+    const text = this.text.trim();
+    this.#parts.prompt.value = "";
     this.#keep();
     this.#show();
+    return text;
   }
 
   /** Whether there is an answer to stop. */

@@ -213,7 +213,7 @@ export class Conversation {
       if (this.#stopping === turn) connection.cancel();
     }
     if (changed) page.changed(turn);
-    if (isOpen(turn)) this.#saving ??= setTimeout(() => this.#keep(), KEEP_AFTER);
+    if (isOpen(turn)) this.#saving ??= setTimeout(() => this.#keepOpen(), KEEP_AFTER);
     else if (turn.code === "session.unknown") this.#forget(turn);
     else this.#ended(turn);
   }
@@ -344,16 +344,22 @@ export class Conversation {
   }
 
   #keep(): void {
+    this.#keepOpen();
+    const { memory } = this.#parts;
+    const path = this.tree.path();
+    memory.place = { conversation: this.id, title: this.title, leaf: path.at(-1)?.key ?? "" };
+    memory.keepTurns(this.id, path);
+  }
+
+  /** Keep what has not ended only: the rest stands there already. */
+  #keepOpen(): void {
     clearTimeout(this.#saving);
     this.#saving = undefined;
     const { memory } = this.#parts;
-    const path = this.tree.path();
     const others = memory.pending.filter(
       ({ conversation, turn }) => conversation !== this.id && !this.tree.get(turn.key),
     );
     const open = this.tree.all().filter(isOpen);
     memory.pending = [...others, ...open.map((turn) => ({ conversation: this.id, turn }))];
-    memory.place = { conversation: this.id, title: this.title, leaf: path.at(-1)?.key ?? "" };
-    memory.keepTurns(this.id, path);
   }
 }

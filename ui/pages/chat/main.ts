@@ -2,8 +2,8 @@
 
 import "./chat.css";
 import "./markdown.css";
+import "./streaming.css";
 
-import { NO_MATERIAL, type Material } from "../../client/events.ts";
 import { keepPlace, placeOf } from "../../client/place.ts";
 import { PersonaSocket } from "../../client/socket.ts";
 import { formats, translator } from "../../client/texts.ts";
@@ -21,6 +21,7 @@ import { element, told } from "./page.ts";
 import { load } from "./parts.ts";
 import { recalled, tellFeedback } from "./recall.ts";
 import { Scrolling } from "./scrolling.ts";
+import { Sending } from "./sending.ts";
 import { Tabs } from "./tabs.ts";
 import { isOpen, type Turn } from "./turn.ts";
 
@@ -42,6 +43,16 @@ const composer = new Composer({
 });
 const material = new MaterialBox(page, t, format);
 const around = new Around(t, announcer, { retry: () => conversation.retry(), refocus: () => composer.focus() });
+const sending = new Sending({
+  form: element("composer", HTMLFormElement),
+  material,
+  t,
+  go: () => {
+    if (composer.text.trim()) sendNow(composer.take());
+  },
+  say: (words) => announcer.say(words),
+  refocus: () => composer.focus(),
+});
 /** The conversation that was left last, until something is asked. */
 let previous = "";
 
@@ -163,7 +174,8 @@ composer.onsend = (text) => {
     composer.focus();
     return false;
   }
-  send(text, material.collect());
+  if (sending.mustWait()) return false;
+  sendNow(text);
   return true;
 };
 composer.onstop = () => conversation.stop();
@@ -173,11 +185,11 @@ composer.onwrite = () => {
   socket.open();
 };
 
-function send(text: string, given: Material): void {
+function sendNow(text: string): void {
   around.trouble("");
   previous = "";
   restore.hidden = true;
-  conversation.ask(text, given ?? NO_MATERIAL);
+  conversation.ask(text, material.collect());
   material.clear();
   scrolling.toEnd();
   composer.focus();
@@ -189,6 +201,7 @@ function open(id: string, enter = true): void {
   around.trouble("");
   keepPlace(id, enter);
   void conversation.open(id);
+  sending.release();
   composer.move(id);
   scrolling.toEnd();
 }
@@ -243,6 +256,7 @@ element("new", HTMLAnchorElement).addEventListener("click", (event) => {
   around.trouble("");
   keepPlace("", true);
   conversation.startAnew();
+  sending.release();
   composer.move("");
   restore.hidden = !previous;
   announcer.say(t("new"));

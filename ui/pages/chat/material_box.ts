@@ -2,12 +2,15 @@
 
 import { NO_MATERIAL, type Material } from "../../client/events.ts";
 import type { Formats, Translate } from "../../client/texts.ts";
+import { placesOf, type Features } from "../../parts/material/features.ts";
+import { placeName } from "../../parts/material/tray.ts";
 import { element, type Told } from "./page.ts";
 import { has, load, type MaterialElement } from "./parts.ts";
 
 export class MaterialBox {
   readonly #t: Translate;
   readonly #format: Formats;
+  readonly #features: Features | undefined;
   readonly #box = element("context-box", HTMLDetailsElement);
   readonly #text = element("context", HTMLTextAreaElement);
   #chosen: MaterialElement | undefined;
@@ -15,16 +18,37 @@ export class MaterialBox {
   constructor(page: Told, t: Translate, format: Formats) {
     this.#t = t;
     this.#format = format;
+    this.#features = page.features as Features | undefined;
     if (has("material")) void this.#load(page);
     if (has("dictation") && page.features?.["dictation"] === "browser") void this.#listen(page);
+  }
+
+  /** How many files are still on their way. */
+  get pending(): number {
+    return this.#chosen?.pending ?? 0;
+  }
+
+  /** How many files did not arrive. */
+  get failed(): number {
+    return this.#chosen?.failed ?? 0;
+  }
+
+  /** Resolves once no file is on its way any more. */
+  async settled(): Promise<void> {
+    await this.#chosen?.settled();
   }
 
   collect(): Material {
     if (this.#chosen) return this.#chosen.collect();
     const text = this.#text.value.trim();
-    if (!text) return NO_MATERIAL;
     const label = this.#t("context_sent", { characters: this.#format.number(text.length) });
-    return { ...NO_MATERIAL, given: [{ kind: "context", text }], labels: [label] };
+    const places = this.#places();
+    return {
+      ...NO_MATERIAL,
+      given: text ? [{ kind: "context", text }] : [],
+      sources: places.map(({ where }) => where),
+      labels: [...(text ? [label] : []), ...places.map(({ name }) => name)],
+    };
   }
 
   /** It was sent. */
@@ -32,6 +56,18 @@ export class MaterialBox {
     this.#chosen?.clear();
     this.#text.value = "";
     this.#box.open = false;
+  }
+
+  /** The places to look in that are chosen from the start: they hold for who is faster than the element. */
+  #places(): { readonly where: string; readonly name: string }[] {
+    const features = this.#features;
+    if (!features?.chosen || !has("material")) return [];
+    const offered = new Set(placesOf(features));
+    const words = { wikipedia: this.#t("material.wikipedia"), feeds: this.#t("material.feeds") };
+    const named = (where: string): string => placeName(where, features.facts, words);
+    return features.chosen
+      .filter((where) => offered.has(where))
+      .map((where) => ({ where, name: this.#t("material.chip.place", { place: named(where) }) }));
   }
 
   async #load(page: Told): Promise<void> {
@@ -53,7 +89,10 @@ export class MaterialBox {
     if (place && (await load("dictation"))) Object.assign(place, { t: this.#t, language: page.language });
   }
 
-  /** Files and rich text that are dropped on the page or pasted into a message go to it. */
+  /**
+   * Files that are dropped on the page, or pasted into a message, go along with it. A text is pasted as what it is, also
+   * where its program put a picture of it on the clipboard.
+   */
   #forward(place: MaterialElement): void {
     const isFiles = (data: DataTransfer | null): boolean => Boolean(data?.types.includes("Files"));
     addEventListener("dragover", (event) => {
@@ -62,13 +101,13 @@ export class MaterialBox {
     addEventListener("drop", (event) => {
       if (!isFiles(event.dataTransfer)) return;
       event.preventDefault();
-      place.take([...(event.dataTransfer?.files ?? [])]);
+      void place.take([...(event.dataTransfer?.files ?? [])]);
     });
     element("prompt", HTMLTextAreaElement).addEventListener("paste", (event) => {
       const files = [...(event.clipboardData?.files ?? [])];
-      if (!files.length) return;
+      if (!files.length || event.clipboardData?.getData("text/plain").trim()) return;
       event.preventDefault();
-      place.take(files);
+      void place.take(files);
     });
   }
 }

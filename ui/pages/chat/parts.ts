@@ -3,9 +3,13 @@
 import type { Material } from "../../client/events.ts";
 
 export interface MaterialElement extends HTMLElement {
+  /** Files that are on their way, and those that did not arrive. */
+  readonly pending: number;
+  readonly failed: number;
+  settled(): Promise<void>;
   collect(): Material;
   clear(): void;
-  take(files: File[]): void;
+  take(files: File[]): unknown;
   takeText(text: string, html: string): void;
 }
 

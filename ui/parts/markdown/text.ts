@@ -10,7 +10,7 @@ import type { Growing } from "./growing.ts";
 type Engine = typeof import("./engine.ts");
 
 /** Milliseconds between two showings, at least … */
-const INTERVAL = 60;
+const INTERVAL = 70;
 /** … and no more than this share of the time goes into them. */
 const SHARE = 0.15;
 /** Blocks that are put into the page in one piece of work. */

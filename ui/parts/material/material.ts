@@ -43,6 +43,8 @@ export class MaterialElement extends LitElement {
   #carrier: Promise<Carrier> | null = null;
   #nextId = 1;
   #seen: Features | null = null;
+  /** Files that were given, and stand nowhere yet. */
+  #coming = 0;
 
   constructor() {
     super();
@@ -67,7 +69,12 @@ export class MaterialElement extends LitElement {
 
   /** How many files are still on their way. */
   get pending(): number {
-    return this.items.filter((item) => isOnItsWay(item)).length;
+    return this.#coming + this.items.filter((item) => isOnItsWay(item)).length;
+  }
+
+  /** How many files did not arrive, or were not taken. */
+  get failed(): number {
+    return this.items.filter((item) => item.kind !== "text" && item.state === "failed").length;
   }
 
   /** Resolves once no file is on its way any more. */
@@ -86,8 +93,16 @@ export class MaterialElement extends LitElement {
 
   /** Files that were dropped or pasted somewhere on the page. Each is taken, or said why not. */
   async take(files: readonly File[]): Promise<void> {
-    const carrier = await this.#carry();
-    await Promise.all(files.map((file) => carrier.take(file)));
+    this.#coming += files.length;
+    try {
+      const carrier = await this.#carry();
+      await Promise.all(files.map((file) => carrier.take(file)));
+    } catch {
+      this.#carrier = null; // its script could not be loaded: the next file has it tried again
+      this.#coming -= files.length;
+      this.say(this.t("material.problem.unreachable"));
+      this.#changed();
+    }
   }
 
   /** A text that was pasted or dropped; `text_html` is its HTML, where it has any: a stranger's, told as Markdown. */
@@ -147,6 +162,7 @@ export class MaterialElement extends LitElement {
   /** Add something, or tell more of it. */
   put(item: Item): void {
     const isKnown = this.items.some((one) => one.id === item.id);
+    if (!isKnown && item.kind !== "text") this.#coming -= 1;
     this.items = isKnown ? this.items.map((one) => (one.id === item.id ? item : one)) : [...this.items, item];
     this.#changed();
   }
