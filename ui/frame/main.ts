@@ -6,6 +6,12 @@ import { onPreferences, preferences } from "../client/preferences.ts";
 applyView(preferences());
 onPreferences(applyView);
 
+const site = document.querySelector<HTMLElement>("header.site");
+if (site) {
+  // What stays in sight below the header has to know how high that is, in whatever size of text.
+  new ResizeObserver(() => document.documentElement.style.setProperty("--site-height", `${site.offsetHeight}px`)).observe(site);
+}
+
 const link = document.querySelector<HTMLAnchorElement>("a#settings");
 if (link) openHere(link);
 if (document.querySelector("gcds-signature")) {

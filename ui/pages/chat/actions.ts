@@ -33,7 +33,7 @@ interface Tool {
 }
 
 const button = ({ name, icon, does, pressed, kind }: Tool): TemplateResult =>
-  html`<button type="button" class="tool tool-${kind}" aria-label=${name} title=${name} aria-pressed=${pressed ?? nothing} @click=${does}>${icon}</button>`;
+  html`<button type="button" class="act tool-${kind}" aria-label=${name} title=${name} aria-pressed=${pressed ?? nothing} @click=${does}>${icon}</button>`;
 
 /** Below a question. */
 export function questionTools(turn: Turn, versions: Versions | null, isBusy: boolean, t: Translate, deeds: Deeds, edit: () => void): TemplateResult {
@@ -85,8 +85,8 @@ function switcher({ all, at }: Versions, isBusy: boolean, t: Translate, deeds: D
     if (turn) deeds.choose(turn);
   };
   return html`<span class="versions">
-    <button type="button" class="tool" aria-label=${t("version.before")} title=${t("version.before")} ?disabled=${at === 0 || isBusy} @click=${to(at - 1)}>${BACK}</button>
+    <button type="button" class="act" aria-label=${t("version.before")} title=${t("version.before")} ?disabled=${at === 0 || isBusy} @click=${to(at - 1)}>${BACK}</button>
     <span class="version">${t("version", { number: at + 1, count: all.length })}</span>
-    <button type="button" class="tool" aria-label=${t("version.after")} title=${t("version.after")} ?disabled=${at === all.length - 1 || isBusy} @click=${to(at + 1)}>${ON}</button>
+    <button type="button" class="act" aria-label=${t("version.after")} title=${t("version.after")} ?disabled=${at === all.length - 1 || isBusy} @click=${to(at + 1)}>${ON}</button>
   </span>`;
 }

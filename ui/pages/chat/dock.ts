@@ -17,6 +17,7 @@ export class Dock {
   readonly #aside = element("history-dock", HTMLElement);
   readonly #dialog = element("history-dialog", HTMLDialogElement);
   readonly #toggle = element("history-toggle", HTMLButtonElement);
+  readonly #new = element("new", HTMLAnchorElement);
   readonly #wide = matchMedia(WIDE);
   #list: History | undefined;
   #loading: Promise<History | undefined> | undefined;
@@ -26,7 +27,10 @@ export class Dock {
     this.#page = page;
     this.#t = t;
     this.#open = open;
-    if (!has("history")) return;
+    if (!has("history")) {
+      this.#aside.hidden = true;
+      return;
+    }
     this.#toggle.hidden = false;
     this.#toggle.addEventListener("click", () => this.#press());
     element("history-close", HTMLButtonElement).addEventListener("click", () => this.#dialog.close());
@@ -68,8 +72,8 @@ export class Dock {
   #lay(): void {
     if (!this.#wide.matches) {
       this.#aside.hidden = true;
-      document.body.classList.remove("has-history");
       this.#toggle.removeAttribute("aria-expanded");
+      this.#putTools(element("who-tools", HTMLDivElement));
       return;
     }
     let isClosed = false;
@@ -84,9 +88,17 @@ export class Dock {
 
   #set(isClosed: boolean): void {
     this.#aside.hidden = isClosed;
-    document.body.classList.toggle("has-history", !isClosed);
+    this.#putTools(element(isClosed ? "who-tools" : "history-dock-head", HTMLDivElement));
     this.#toggle.setAttribute("aria-expanded", String(!isClosed));
     if (!isClosed) requestIdleCallback(() => void this.#load().then((list) => list && this.#aside.append(list)));
+  }
+
+  /** The buttons stand at the list while that is open beside the conversation, else with who answers. */
+  #putTools(place: HTMLElement): void {
+    if (place.contains(this.#toggle)) return;
+    const focused = document.activeElement;
+    place.append(this.#toggle, this.#new, element("restore", HTMLButtonElement));
+    if (focused instanceof HTMLElement && place.contains(focused)) focused.focus({ preventScroll: true });
   }
 
   #load(): Promise<History | undefined> {

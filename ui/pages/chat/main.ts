@@ -124,6 +124,7 @@ const conversation = new Conversation({
   page: {
     shown() {
       const path = conversation.tree.path();
+      begun(path.length > 0);
       log.show(path, aroundTurn);
       around.conversation(conversation.id, conversation.title);
       keepPlace(conversation.id);
@@ -203,7 +204,12 @@ function open(id: string, enter = true): void {
   void conversation.open(id);
   sending.release();
   composer.move(id);
-  scrolling.toEnd();
+  if (id) scrolling.toEnd();
+}
+
+/** Whether something was said: before, the page is a welcome. */
+function begun(isBegun: boolean): void {
+  element("chat", HTMLDivElement).classList.toggle("is-begun", isBegun);
 }
 
 function refresh(): void {
@@ -262,6 +268,7 @@ element("new", HTMLAnchorElement).addEventListener("click", (event) => {
   announcer.say(t("new"));
   composer.focus();
 });
+element("number-copy", HTMLButtonElement).addEventListener("click", () => copied(conversation.id));
 restore.addEventListener("click", () => {
   open(previous);
   restore.hidden = true;
@@ -282,9 +289,10 @@ for (const message of document.querySelectorAll(".from-form")) message.remove();
 const id = placeOf(location) || session || memory.place.conversation;
 composer.move(id);
 if (written) composer.put(written);
+begun(id !== "");
 void conversation.open(id);
 socket.open();
-scrolling.toEnd();
+if (id) scrolling.toEnd();
 requestIdleCallback(() => {
   void loadMarkdown();
   void Promise.all([load("sources"), load("account")]).then(() => log.update());

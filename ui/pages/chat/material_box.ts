@@ -19,7 +19,7 @@ export class MaterialBox {
     this.#t = t;
     this.#format = format;
     this.#features = page.features as Features | undefined;
-    if (has("material")) void this.#load(page);
+    void this.#load(page);
     if (has("dictation") && page.features?.["dictation"] === "browser") void this.#listen(page);
   }
 
@@ -72,7 +72,11 @@ export class MaterialBox {
 
   async #load(page: Told): Promise<void> {
     const place = document.querySelector<MaterialElement>("m-material");
-    if (!place || !page.features || !(await load("material"))) return;
+    if (!place || !page.features || !(await load("material"))) {
+      this.#box.classList.remove("is-spare");
+      place?.classList.remove("is-coming");
+      return;
+    }
     Object.assign(place, {
       features: page.features,
       t: this.#t,

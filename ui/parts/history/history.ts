@@ -74,6 +74,8 @@ export class History extends LitElement {
   /** Where the conversation stands that is being deleted. */
   #place = 0;
   #busy = false;
+  /** There is something to search. */
+  #isSearchable = false;
   #library: Library | undefined;
   #unsubscribe: (() => void) | undefined;
   #typing: ReturnType<typeof setTimeout> | undefined;
@@ -129,12 +131,16 @@ export class History extends LitElement {
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (!this.hasUpdated || changed.has("language")) this.#attach();
     else if (changed.has("persona")) void this.#load();
+    const { shown, next, phase } = this.#listing;
+    if (shown.length > 0 || next || this.#isSearch) this.#isSearchable = true;
+    // Not under the hands of somebody who empties the field.
+    else if (phase === "ready" && !this.contains(document.activeElement)) this.#isSearchable = false;
   }
 
   protected override render(): TemplateResult {
     const { t } = this;
     return html`
-      <search class="history-search">
+      <search class="history-search" ?hidden=${!this.#isSearchable}>
         <div class="history-field">
           <label for=${`${this.#name}-q`}>${t("history.search")}</label>
           <input id=${`${this.#name}-q`} type="search" maxlength="200" autocomplete="off" spellcheck="false"
@@ -169,7 +175,7 @@ export class History extends LitElement {
     if (shown.length === 0 && !next) {
       if (phase === "loading") return html`<p class="history-nothing">${t("history.loading")}</p>`;
       // What a search has not found is told where it is asked for.
-      return this.#isSearch ? html`` : html`<p class="history-nothing">${nothingInWords(this.#listing, t)}</p>`;
+      return this.#isSearch ? html`` : html`<p class="history-nothing">${this.persona ? t("history.empty_persona") : nothingInWords(this.#listing, t)}</p>`;
     }
     const groups = grouped(shown, new Date());
     return html`${repeat(groups, (group) => group.key, (group) => this.#group(group))}
