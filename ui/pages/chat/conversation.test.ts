@@ -54,6 +54,7 @@ function stage(storage = new Storage(), told?: () => ToldConversation) {
       changed() {},
       grew() {},
       began() {},
+      accepted() {},
       ended: (turn) => ended.push(turn),
       connected() {},
       unknown() {},
@@ -255,6 +256,15 @@ test("an end that stands for all events replaces what is shown", () => {
 
   assert.deepEqual(shown(one), ["first: Half an"]);
   assert.equal(one.ended[0]?.phase, "interrupted");
+});
+
+test("of an answer that broke off, what was shown stays", () => {
+  const one = stage();
+  one.conversation.ask("first", NO_MATERIAL);
+  one.hear(accepted("t1"), token("Half an answer"));
+  one.hear({ type: "ended", turn: "t1", session: "s", conversation: "s", outcome: "interrupted", code: "turn.interrupted", message: "", answer: "", provenance: null });
+
+  assert.deepEqual(shown(one), ["first: Half an answer"]);
 });
 
 test("a turn that another tab asked is loaded and followed", async () => {

@@ -32,6 +32,8 @@ export interface Page {
   ended(turn: Turn): void;
   /** A turn begins to be asked. */
   began(turn: Turn): void;
+  /** The service has it, and this conversation has its number. */
+  accepted(turn: Turn): void;
   /** The connection is lost, or back. */
   connected(isConnected: boolean): void;
   /** A conversation that was to be shown is unknown. */
@@ -209,7 +211,10 @@ export class Conversation {
       }
       if (isNew || other) page.shown();
       this.#keep();
-      if (event.type === "accepted") this.#parts.tell(this.id, turn.id);
+      if (event.type === "accepted") {
+        this.#parts.tell(this.id, turn.id);
+        page.accepted(turn);
+      }
       if (this.#stopping === turn) connection.cancel();
     }
     if (changed) page.changed(turn);

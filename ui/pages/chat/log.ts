@@ -136,6 +136,8 @@ export class Log {
     const at = event.target instanceof HTMLElement ? messages.indexOf(event.target) : -1;
     if (event.key === "Escape") {
       this.onleave();
+    } else if (event.key === "ArrowUp" && event.altKey) {
+      this.focusNewest();
     } else if (at >= 0) {
       const to = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: messages.length - 1 }[event.key];
       if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;

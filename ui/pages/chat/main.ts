@@ -137,6 +137,7 @@ const conversation = new Conversation({
       refresh();
     },
     grew: (turn, piece) => log.view(turn)?.grow(piece),
+    accepted: (turn) => remember(turn),
     began() {
       around.trouble("");
       announcer.begin();
@@ -145,14 +146,7 @@ const conversation = new Conversation({
     ended(turn) {
       log.update();
       tell(turn);
-      dock.remember({
-        id: conversation.id,
-        persona: page.persona,
-        title: conversation.title,
-        at: new Date().toISOString(),
-        language: page.language,
-        said: turn.prompt,
-      });
+      remember(turn);
     },
     connected(isConnected) {
       if (isConnected && isLost) announcer.say(t("back"));
@@ -185,6 +179,17 @@ composer.onwrite = () => {
   void loadMarkdown();
   socket.open();
 };
+
+function remember(turn: Turn): void {
+  dock.remember({
+    id: conversation.id,
+    persona: page.persona,
+    title: conversation.title,
+    at: new Date().toISOString(),
+    language: page.language,
+    said: `${turn.prompt}\n${turn.answer}`,
+  });
+}
 
 function sendNow(text: string): void {
   around.trouble("");

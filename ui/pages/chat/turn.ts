@@ -132,11 +132,16 @@ export function apply(turn: Turn, event: TurnEvent): boolean {
     case "ended":
       turn.id = event.turn;
       turn.session = event.session;
-      turn.answer = event.answer;
+      turn.answer = kept(turn, event.answer, event.outcome);
       turn.provenance = event.provenance ?? null;
       end(turn, PHASES[event.outcome], event.code, event.message);
       return true;
   }
+}
+
+/** Of an answer that broke off, what was shown stays: the service may have stored less of it. */
+function kept(turn: Turn, answer: string, outcome: Outcome): string {
+  return outcome !== "done" && turn.answer.startsWith(answer) ? turn.answer : answer;
 }
 
 /** A turn ends, as `phase`. */
@@ -157,7 +162,7 @@ export function recall(turn: Turn, told: ToldTurn): void {
     if (turn.phase !== "streaming" && turn.phase !== "interrupted") turn.phase = "asked";
     return;
   }
-  turn.answer = told.answer;
+  turn.answer = kept(turn, told.answer, told.outcome);
   turn.provenance = told.provenance;
   end(turn, PHASES[told.outcome], told.code, told.message);
 }

@@ -72,7 +72,7 @@ rules["table_open"] = () => '<div class="table scrolls" data-kind="table"><table
 rules["table_close"] = () => "</table></div>\n";
 rules["citation"] = (tokens, index) => {
   const { content, meta } = at(tokens, index);
-  return `<a class="citation" href="#source-${meta?.["number"]}" data-source="${meta?.["number"]}" title="${escaped(String(meta?.["label"]))}">${escaped(content)}</a>`;
+  return `<a class="citation" href="#source-${meta?.["number"]}" data-source="${meta?.["number"]}" title="${escaped(String(meta?.["label"]))}" aria-label="${escaped(`${content} ${String(meta?.["label"])}`)}">${escaped(content)}</a>`;
 };
 rules["heading_open"] = (tokens, index) => `<${below(at(tokens, index).tag)}>`;
 rules["heading_close"] = (tokens, index) => `</${below(at(tokens, index).tag)}>\n`;
