@@ -144,7 +144,7 @@ test("a citation leads to its source, where there is one", () => {
   const shown = html("So it is [2], or [2?]; [3] and `[2]` are not. [x [2]](https://a.ca)", { cited });
   assert.equal(shown.match(/class="citation"/g)?.length, 2);
   assert.match(shown, /href="#source-2" data-source="2" title="Source 2false" aria-label="\[2\] Source 2false">\[2\]<\/a>/);
-  assert.match(shown, /title="Source 2true">\[2\?\]<\/a>/);
+  assert.match(shown, /title="Source 2true" aria-label="\[2\?\] Source 2true">\[2\?\]<\/a>/);
   assert.doesNotMatch(html("[2]"), /<a/);
 });
 
