@@ -1,5 +1,7 @@
 /** What the service tells of conversations and does with them: `/conversations`. */
 
+import { forgetInTab } from "./tab_memory.ts";
+
 /** A conversation in a list; moments are ISO 8601. `named`: somebody gave it its title. */
 export interface Summary {
   readonly id: string;
@@ -123,6 +125,7 @@ export class ConversationService {
   /** It goes on where the page is left. */
   async delete(id: string): Promise<void> {
     await this.#ask("DELETE", one(id), { keepalive: true });
+    if (typeof sessionStorage !== "undefined") forgetInTab(id, sessionStorage);
   }
 
   /** Say what one thinks of an answer; an empty value takes it back. */

@@ -112,9 +112,7 @@ export class Composer {
   }
 
   #key(event: KeyboardEvent): void {
-    const isComposing = event.isComposing || event.keyCode === 229;
-    if (event.key === "Enter" && !isComposing && !event.shiftKey && !event.altKey) {
-      if (!preferences().enterSends && !event.ctrlKey && !event.metaKey) return;
+    if (sends(event)) {
       event.preventDefault();
       this.submit();
     } else if (event.key === "ArrowUp" && event.altKey) {
@@ -122,4 +120,11 @@ export class Composer {
       this.onnewest();
     }
   }
+}
+
+/** Whether a key in a text box sends it, as the person has chosen; not while an input method composes. */
+export function sends(event: KeyboardEvent): boolean {
+  const isComposing = event.isComposing || event.keyCode === 229;
+  if (event.key !== "Enter" || isComposing || event.shiftKey || event.altKey) return false;
+  return preferences().enterSends || event.ctrlKey || event.metaKey;
 }

@@ -48,7 +48,7 @@ function stage(storage = new Storage(), told?: () => ToldConversation) {
   const conversation: Conversation = new Conversation({
     persona: "beaver",
     connection: wire,
-    memory: new Memory("beaver", storage),
+    memory: new Memory("chat", storage),
     page: {
       shown() {},
       changed() {},

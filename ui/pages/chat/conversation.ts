@@ -113,8 +113,7 @@ export class Conversation {
     this.#looks = 0;
     this.#isLoaded = true;
     if (told === "unknown") {
-      if (this.tree.isEmpty) this.#parts.page.unknown();
-      else if (this.active) this.#lose(this.active);
+      this.#unknown();
       return;
     }
     if (told.persona !== this.#parts.persona) {
@@ -185,6 +184,12 @@ export class Conversation {
   startAnew(): void {
     if (this.active) this.stop();
     if (!this.id) for (const turn of this.tree.all()) if (isOpen(turn)) end(turn, "stopped");
+    void this.open("");
+  }
+
+  /** It was deleted on this page. */
+  deleted(): void {
+    this.#vanish();
     void this.open("");
   }
 
@@ -324,6 +329,23 @@ export class Conversation {
     page.ended(turn);
     tell(this.id, turn.id);
     this.#next();
+  }
+
+  /** It was deleted, or is somebody else's: nothing of it stays here but what the service was never told. */
+  #unknown(): void {
+    const { memory, page } = this.#parts;
+    const unsaid = this.tree.all().filter((turn) => isOpen(turn) && !turn.id).map(({ prompt }) => prompt);
+    const written = [memory.draft(""), ...unsaid].filter(Boolean).join("\n\n");
+    this.#vanish();
+    memory.keepDraft("", written);
+    page.unknown();
+  }
+
+  #vanish(): void {
+    this.#parts.memory.forget(this.id);
+    this.tree = new Tree([]);
+    this.id = "";
+    this.title = "";
   }
 
   /** The service no longer knows this conversation: what is asked now begins another. */

@@ -14,6 +14,7 @@ export class Dock {
   readonly #page: Told;
   readonly #t: Translate;
   readonly #open: (id: string) => void;
+  readonly #deleted: (id: string) => void;
   readonly #aside = element("history-dock", HTMLElement);
   readonly #dialog = element("history-dialog", HTMLDialogElement);
   readonly #toggle = element("history-toggle", HTMLButtonElement);
@@ -23,7 +24,8 @@ export class Dock {
   #loading: Promise<History | undefined> | undefined;
   #current = "";
 
-  constructor(page: Told, t: Translate, open: (id: string) => void) {
+  constructor(page: Told, t: Translate, open: (id: string) => void, deleted: (id: string) => void) {
+    this.#deleted = deleted;
     this.#page = page;
     this.#t = t;
     this.#open = open;
@@ -114,7 +116,7 @@ export class Dock {
         this.#open(id);
       });
       list.addEventListener("conversation-deleted", (event) => {
-        if ((event as CustomEvent<{ id: string }>).detail.id === this.#current) this.#open("");
+        this.#deleted((event as CustomEvent<{ id: string }>).detail.id);
       });
       this.#list = list;
       return list;

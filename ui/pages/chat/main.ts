@@ -6,6 +6,7 @@ import "./streaming.css";
 
 import { keepPlace, placeOf } from "../../client/place.ts";
 import { PersonaSocket } from "../../client/socket.ts";
+import { forgetOthers, remembered } from "../../client/tab_memory.ts";
 import { formats, translator } from "../../client/texts.ts";
 import { Announcer } from "../../parts/announcer/announcer.ts";
 import { loadMarkdown } from "../../parts/markdown/text.ts";
@@ -28,7 +29,8 @@ import { isOpen, type Turn } from "./turn.ts";
 const page = told();
 const t = translator(page.texts);
 const format = formats(page.language);
-const memory = new Memory(page.persona, sessionStorage);
+forgetOthers(page.who, sessionStorage);
+const memory = new Memory(remembered(page.who, page.persona), sessionStorage);
 const announcer = new Announcer(element("status", HTMLParagraphElement), t);
 const scrolling = new Scrolling(element("newest", HTMLButtonElement));
 const restore = element("restore", HTMLButtonElement);
@@ -106,14 +108,18 @@ const socket = new PersonaSocket(page.socket, {
   open: () => conversation.connected(),
   lost(first) {
     conversation.lost();
-    if (first) announcer.say(t(conversation.isBusy ? "connecting" : "lost"));
+    announcer.silence();
+    const hasUnsaid = conversation.isBusy && !conversation.active?.id;
+    if (first) announcer.say(t(hasUnsaid ? "connecting" : "lost"));
   },
   unknown: () => conversation.unknown(),
 });
 
 let isLost = false;
 const tabs = new Tabs((id, turn) => conversation.heard(id, turn));
-const dock = new Dock(page, t, (id) => open(id));
+const dock = new Dock(page, t, (id) => open(id), (id) => {
+  if (id === conversation.id) conversation.deleted();
+});
 const conversation = new Conversation({
   persona: page.persona,
   connection: socket,
@@ -137,10 +143,14 @@ const conversation = new Conversation({
       refresh();
     },
     grew: (turn, piece) => log.view(turn)?.grow(piece),
-    accepted: (turn) => remember(turn),
-    began() {
-      around.trouble("");
+    accepted(turn) {
       announcer.begin();
+      remember(turn);
+    },
+    began(turn) {
+      around.trouble("");
+      if (!isUp()) announcer.tell(t("connecting"));
+      else if (turn.id) announcer.begin();
       log.update();
     },
     ended(turn) {
@@ -150,6 +160,7 @@ const conversation = new Conversation({
     },
     connected(isConnected) {
       if (isConnected && isLost) announcer.say(t("back"));
+      if (isConnected && conversation.active?.id) announcer.remind();
       isLost = !isConnected;
       refresh();
     },
@@ -217,10 +228,15 @@ function begun(isBegun: boolean): void {
   element("chat", HTMLDivElement).classList.toggle("is-begun", isBegun);
 }
 
+/** Whether the service can be reached, as far as this page can tell. */
+function isUp(): boolean {
+  return socket.isOpen && navigator.onLine;
+}
+
 function refresh(): void {
   const waits = conversation.tree.all().some(isOpen);
   composer.busy = conversation.active !== null;
-  around.progress(conversation.active, waits, { isLost, isUp: socket.isOpen });
+  around.progress(conversation.active, waits, { isLost: isLost || !navigator.onLine, isUp: isUp() });
 }
 
 function aroundTurn(turn: Turn): { versions: Versions | null; isBusy: boolean; isNewest: boolean } {
@@ -285,13 +301,14 @@ for (const name of ["popstate", "hashchange"]) {
     if (placeOf(location) !== conversation.id) open(placeOf(location), false);
   });
 }
+for (const name of ["online", "offline"]) addEventListener(name, refresh);
 addEventListener("pagehide", () => conversation.leaving());
 
 const session = element("session", HTMLInputElement).value;
 const written = composer.text;
 const hadPlace = location.hash !== "";
 for (const message of document.querySelectorAll(".from-form")) message.remove();
-const id = placeOf(location) || session || memory.place.conversation;
+const id = placeOf(location) || session;
 composer.move(id);
 if (written) composer.put(written);
 begun(id !== "");

@@ -28,9 +28,10 @@ export class Memory {
   readonly #storage: Storing;
   readonly #prefix: string;
 
-  constructor(persona: string, storage: Storing) {
+  /** Everything is kept under `prefix`. */
+  constructor(prefix: string, storage: Storing) {
     this.#storage = storage;
-    this.#prefix = `menagerie.chat.v2:${persona}`;
+    this.#prefix = prefix;
   }
 
   get place(): Place {
@@ -72,6 +73,14 @@ export class Memory {
   keepDraft(conversation: string, text: string): void {
     const { [conversation]: _before, ...drafts } = this.#read<Record<string, string>>("drafts", {});
     this.#write("drafts", text ? { ...drafts, [conversation]: text } : drafts);
+  }
+
+  /** Keep nothing of a conversation: it was deleted, or is somebody else's. */
+  forget(conversation: string): void {
+    if (this.place.conversation === conversation) this.place = NOWHERE;
+    if (this.#read<{ conversation?: string }>("turns", {}).conversation === conversation) this.#write("turns", null);
+    this.pending = this.pending.filter((one) => one.conversation !== conversation);
+    this.keepDraft(conversation, "");
   }
 
   #read<T>(name: string, otherwise: T): T {

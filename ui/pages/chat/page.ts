@@ -1,6 +1,8 @@
 /** The elements that the server's page has, and what its script is told. */
 
 export interface Told {
+  /** A name for whoever asks, to tell people apart who share a tab. */
+  readonly who: string;
   readonly persona: string;
   readonly name: string;
   readonly language: string;

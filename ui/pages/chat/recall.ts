@@ -23,7 +23,7 @@ export async function recalled(
       ...(signal ? { signal } : {}),
     });
     if (response.ok) return (await response.json()) as ToldConversation;
-    return response.status < 500 ? "unknown" : "away";
+    return [401, 403, 404].includes(response.status) ? "unknown" : "away";
   } catch {
     return "away";
   }

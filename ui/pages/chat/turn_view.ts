@@ -12,6 +12,7 @@ import { facts } from "./account.ts";
 import { answerTools, questionTools, type Deeds, type Versions } from "./actions.ts";
 import { isThere, type SourcesElement } from "./parts.ts";
 import { sourceList } from "./sources.ts";
+import { sends } from "./composer.ts";
 import { isOpen, sourcesOf, type Turn } from "./turn.ts";
 
 const LOOK_AT = [60, 240, 600];
@@ -218,7 +219,7 @@ export class TurnView {
     const key = (event: KeyboardEvent): void => {
       event.stopPropagation();
       if (event.key === "Escape") this.#edit(false);
-      else if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) send(event);
+      else if (sends(event)) send(event);
     };
     return html`<form class="editor" @submit=${send}>
       <label class="hidden-text" for=${field}>${t("edit.label")}</label>

@@ -24,6 +24,13 @@ export class Announcer {
     this.silence();
     if (preferences().announcements === "none") return;
     this.#write(this.#t("generating"));
+    this.remind();
+  }
+
+  /** The answer still comes: said every seven seconds. */
+  remind(): void {
+    clearInterval(this.#reminder);
+    if (preferences().announcements === "none") return;
     this.#reminder = setInterval(() => this.#write(this.#t("still")), AGAIN_AFTER);
   }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from menagerie.core.errors import ErrorCode, MenagerieError
+from menagerie.core.identity import User
 from menagerie.grounding.given import Given
 from menagerie.locales import LANGUAGES, Language
 from menagerie.web.assets import assets
@@ -95,8 +97,9 @@ async def chat(request: Request, services: Serving, language: PathLanguage, pers
     """The page on which to talk with a persona."""
     known = services.personas.get(persona)
     shown = await card(services, known, language)
-    offered = await material(services, known, identify(request, services.settings))
-    script = _script(shown, language, offered)
+    user = identify(request, services.settings)
+    offered = await material(services, known, user)
+    script = _script(shown, language, offered, user)
     response = render(request, "chat.html", language, card=shown, turn=None, script=script)
     if offered.dictation == "browser":
         response.headers["Permissions-Policy"] = LISTENING
@@ -126,7 +129,7 @@ async def chat_by_form(
         session=session or None,
         given=(Given(kind="context", text=context),) if context.strip() else (),
     )
-    script = _script(shown, language, await material(services, known, user))
+    script = _script(shown, language, await material(services, known, user), user)
     zone = ZoneInfo(services.settings.timezone)
     return render_live(request, "chat.html", language, card=shown, turn=turn, script=script, zone=zone)
 
@@ -146,9 +149,10 @@ async def conversations(request: Request, services: Serving, language: PathLangu
     return render(request, "conversations.html", language, script=script, kept=kept)
 
 
-def _script(shown: Card, language: Language, offered: Material) -> dict[str, object]:
-    """What the script of the chat page needs to know."""
+def _script(shown: Card, language: Language, offered: Material, user: User) -> dict[str, object]:
+    """What the script of the chat page needs to know. `who` tells apart people who share a browser."""
     return {
+        "who": hashlib.sha256(user.id.encode()).hexdigest()[:16],
         "persona": shown.name,
         "name": shown.title.text,
         "language": language,
