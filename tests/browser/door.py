@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,6 @@ from typing import Final
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from tests.service import free_port
-
 _LONGEST_HEAD: Final = 65_536
 
 
@@ -22,7 +21,11 @@ class Door:
     """Passes everything on to `port`; each request of a person carries their name. Runs in a thread of its own."""
 
     def __init__(self, port: int, person: str = "") -> None:
-        self.port = free_port()
+        # Held while the door is shut too, else another connection on this machine may be given the port meanwhile.
+        self._place = socket.socket()
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind(("127.0.0.1", 0))
+        self.port = int(self._place.getsockname()[1])
         self.origin = f"http://127.0.0.1:{self.port}"
         self._behind = port
         self._person = person
@@ -59,6 +62,7 @@ class Door:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+        self._place.close()
 
     async def _open(self) -> None:
         self._server = await asyncio.start_server(
@@ -76,6 +80,9 @@ class Door:
     async def _come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
+        if self._server is None:  # it knocked just before the line was cut
+            writer.transport.abort()
+            return
         self._passing.add(task)
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):

@@ -47,6 +47,7 @@ PERSONAS: Final = {
             "en": "Hello! What are we building today?",
             "fr": "Bonjour! Que construisons-nous aujourd’hui?",
         },
+        "ui_features": ["rag_custom"],
     },
     "owl": {
         "title": {"en": "Owl", "fr": "Hibou"},

@@ -22,7 +22,12 @@ SOURCES: dict[str, list[str]] = {
         "[3] Guide javascript:alert(1)",
     ],
 }
-"""How each source begins in the list below an answer."""
+"""How each source begins in the list below an answer, without scripts …"""
+SHOWN: dict[str, list[str]] = {
+    "en": ["[1] Pasted text, 21 characters", "[2] Politique", "[3] Guide"],
+    "fr": ["[1] Texte collé, 21 caractères", "[2] Politique", "[3] Guide"],
+}
+"""… and with them."""
 READ = {"en": r"Read on .*November 23, 2026.* 12:00", "fr": r"Consulté le .*23 novembre 2026.* 12 h"}
 
 LAST_WORDS = "is only text here."
@@ -199,11 +204,9 @@ def test_a_prompt_written_while_the_server_is_away_is_sent_when_it_is_back(
 def test_pasted_text_goes_with_the_next_prompt_only(open_page: OpenPage, theatre: Stage) -> None:
     page = open_page("/en/chat/beaver")
 
-    page.get_by_text("Add text for context").click()
-    expect(page.get_by_text("Do not paste personal, protected or classified information.")).to_be_visible()
-    page.get_by_label("Text that the next answer should rest on").fill("Dams are made of mud.")
+    _hand_over(page, "en", "Dams are made of mud.")
     ask(page, "what are dams made of?")
-    expect(page.locator(".message-you")).to_contain_text("Sent with 21 characters of context.")
+    expect(page.locator(".message-you")).to_contain_text("Text, 21 characters")
     expect(page.locator(".about:visible")).to_have_count(1)
     ask(page, "and lodges?")
     expect(page.locator(".about:visible")).to_have_count(2)
@@ -218,11 +221,9 @@ def test_an_answer_lists_its_sources_with_links_dates_and_passages(
 ) -> None:
     page = open_page(f"/{language}/chat/beaver", timezone_id="America/Toronto")
 
-    page.locator("#context-box summary").click()
-    page.locator("#context").fill("Dams are made of mud.")
+    _hand_over(page, language, "Dams are made of mud.")
     ask(page, "rest on sources")
     expect(page.locator(".about:visible")).to_have_count(1)
-    page.locator(".sources:visible summary").click()
 
     _shows_its_sources(page, language)
     page.reload()
@@ -238,10 +239,10 @@ def test_sources_are_there_before_the_answer_and_stay_open(open_page: OpenPage) 
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#log")).to_contain_text("You stopped this answer.")
 
-    expect(page.locator(".sources blockquote")).to_be_visible()
+    expect(page.locator(".sources blockquote").first).to_be_visible()
     page.get_by_role("button", name="Ask again").click()
     expect(page.locator(".sources li:visible")).to_have_count(2)
-    expect(page.locator(".sources blockquote")).to_be_hidden()
+    expect(page.locator(".sources blockquote").first).to_be_hidden()
 
 
 def test_that_an_answer_was_cut_is_told_once_and_behind_it(open_page: OpenPage) -> None:
@@ -265,10 +266,48 @@ def test_without_scripts_the_same_sources_are_listed(open_page: OpenPage) -> Non
         expect(page.locator("#log")).to_contain_text(LAST_WORDS)
         page.locator(".sources:visible summary").click()
 
-        _shows_its_sources(page, language)
+        _lists_its_sources(page, language)
+
+
+def _hand_over(page: Page, language: str, pasted: str) -> None:
+    """Have a text go along with the next message, under the warning that belongs to it."""
+    words = {
+        "en": ("Add to your message", "Write or paste text", "Do not add personal, protected or classified", "Add"),
+        "fr": ("Ajouter à votre message", "Écrire ou coller", "N’ajoutez aucun renseignement personnel", "Ajouter"),
+    }
+    menu, write, warning, take = words[language]
+    page.get_by_role("button", name=menu).click()
+    dialogue = page.get_by_role("dialog", name=menu)
+    expect(dialogue).to_contain_text(warning)
+    dialogue.get_by_role("button", name=write).click()
+    page.locator("m-material-menu textarea").fill(pasted)
+    page.get_by_role("button", name=take, exact=True).click()
+    expect(page.locator(".material-chip")).to_have_count(1)
 
 
 def _shows_its_sources(page: Page, language: str) -> None:
+    """Beside the answer, where scripts run: those of the stage, and a text that was pasted."""
+    shown = page.locator("m-sources:visible")
+    expect(shown.get_by_role("heading", name="Sources", level=3)).to_be_visible()
+    items = shown.get_by_role("listitem")
+    expect(items).to_have_count(3)
+    for each, begins in zip(items.all_inner_texts(), SHOWN[language], strict=True):
+        assert " ".join(each.split()).startswith(begins)
+    for part in ("Congés", "example.ca", "3"):
+        expect(items.nth(1)).to_contain_text(part)
+    assert re.search(READ[language], items.nth(1).inner_text())
+    (link,) = shown.get_by_role("link").all()
+    assert str(link.get_attribute("href")).split("#")[0] == "https://example.ca/politique?a=1&b=2"
+    assert link.get_attribute("rel") == "noopener noreferrer nofollow"
+    assert page.title() == ("Beaver – menagerie" if language == "en" else "Castor – ménagerie")
+    items.nth(1).locator("summary").click()
+    passage = items.nth(1).locator("blockquote")
+    expect(passage).to_be_visible()
+    assert passage.get_attribute("lang") == "fr-CA"
+    assert "Le congé est de vingt jours.\n<script>" in (passage.text_content() or "")
+
+
+def _lists_its_sources(page: Page, language: str) -> None:
     """Behind the answer: those of the stage, and a text that was pasted."""
     shown = page.locator(".sources:visible")
     expect(shown.get_by_role("heading", name="Sources", level=3)).to_be_visible()

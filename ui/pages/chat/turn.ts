@@ -107,7 +107,7 @@ export function apply(turn: Turn, event: TurnEvent): boolean {
       return true;
     case "source": {
       const { type: _type, n: _n, ...facts } = event;
-      turn.sources.push(facts);
+      turn.sources = [...turn.sources, facts]; // another list: an element that shows it sees that it is
       return true;
     }
     case "token": {
