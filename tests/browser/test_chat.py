@@ -272,8 +272,18 @@ def test_without_scripts_the_same_sources_are_listed(open_page: OpenPage) -> Non
 def _hand_over(page: Page, language: str, pasted: str) -> None:
     """Have a text go along with the next message, under the warning that belongs to it."""
     words = {
-        "en": ("Add to your message", "Write or paste text", "Do not add personal, protected or classified", "Add"),
-        "fr": ("Ajouter à votre message", "Écrire ou coller", "N’ajoutez aucun renseignement personnel", "Ajouter"),
+        "en": (
+            "Add to your message",
+            "Write or paste text",
+            "Do not add personal, protected or classified",
+            "Add",
+        ),
+        "fr": (
+            "Ajouter à votre message",
+            "Écrire ou coller",
+            "N’ajoutez aucun renseignement personnel",
+            "Ajouter",
+        ),
     }
     menu, write, warning, take = words[language]
     page.get_by_role("button", name=menu).click()

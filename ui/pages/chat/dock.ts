@@ -1,5 +1,6 @@
 /** The list of earlier conversations: beside the conversation where there is room, else in a dialogue. */
 
+import { whenIdle } from "../../client/idle.ts";
 import { onPreferences } from "../../client/preferences.ts";
 import type { Remembered } from "../../client/kept_here.ts";
 import type { Translate } from "../../client/texts.ts";
@@ -92,7 +93,7 @@ export class Dock {
     this.#aside.hidden = isClosed;
     this.#putTools(element(isClosed ? "who-tools" : "history-dock-head", HTMLDivElement));
     this.#toggle.setAttribute("aria-expanded", String(!isClosed));
-    if (!isClosed) requestIdleCallback(() => void this.#load().then((list) => list && this.#aside.append(list)));
+    if (!isClosed) whenIdle(() => void this.#load().then((list) => list && this.#aside.append(list)));
   }
 
   /** The buttons stand at the list while that is open beside the conversation, else with who answers. */

@@ -3,11 +3,18 @@
  * arrows lead from message to message.
  */
 
+import { whenIdle } from "../../client/idle.ts";
 import type { Around, Shared } from "./turn_view.ts";
 import { TurnView } from "./turn_view.ts";
 import type { Turn } from "./turn.ts";
 
 const AT_ONCE = 20;
+/** Of these, the newest come first; the others a few at a time, while the browser has nothing better to do. */
+const AT_FIRST = 6;
+const A_FEW = 3;
+const PATIENCE = 500;
+/** Milliseconds of one piece of work. */
+const PIECE = 10;
 /** The newest messages are laid out always; those before them when they come into view. */
 const LAID_OUT = 4;
 
@@ -17,7 +24,8 @@ export class Log {
   readonly #shared: Shared;
   #views = new Map<string, TurnView>();
   #path: readonly Turn[] = [];
-  #shown = AT_ONCE;
+  #shown = AT_FIRST;
+  #isFilling = false;
   #count = 0;
   #around: (turn: Turn) => Around = () => ({ versions: null, isBusy: false, isNewest: false });
   /** Called when the person leaves the list by Escape. */
@@ -40,9 +48,12 @@ export class Log {
   /** Show these turns, and no others. */
   show(path: readonly Turn[], around: (turn: Turn) => Around): void {
     this.#around = around;
-    if (path[0] !== this.#path[0]) this.#shown = AT_ONCE;
+    if (path[0] !== this.#path[0]) {
+      this.#shown = path.some(({ key }) => this.#views.has(key)) ? Math.min(this.#shown, AT_ONCE) : AT_FIRST;
+    }
     this.#path = path;
-    this.#lay();
+    this.#lay(true);
+    this.#fill();
     if (!this.#place.contains(document.activeElement)) this.#makeCurrent(this.#visible().at(-1));
   }
 
@@ -55,12 +66,40 @@ export class Log {
     for (const view of this.#views.values()) view.update(this.#around(view.turn));
   }
 
+  /** As `update`, the newest first and in pieces: where nobody waits for it. */
+  updateLater(): void {
+    const views = [...this.#views.values()].reverse();
+    const go = (): void => {
+      const until = performance.now() + PIECE;
+      for (let view = views.shift(); view; view = views.shift()) {
+        if (this.#views.get(view.turn.key) === view) view.update(this.#around(view.turn));
+        if (performance.now() > until) break;
+      }
+      if (views.length) setTimeout(go);
+    };
+    go();
+  }
+
   /** Lead the keyboard to the newest answer. */
   focusNewest(): void {
     this.#visible().at(-1)?.focus();
   }
 
-  #lay(): void {
+  /** Show a few more of the newest ones, when there is time. */
+  #fill(): void {
+    if (this.#isFilling || this.#shown >= AT_ONCE) return;
+    this.#isFilling = true;
+    whenIdle(() => {
+      this.#isFilling = false;
+      const isAll = this.#path.length <= this.#shown + A_FEW;
+      this.#shown = isAll ? AT_ONCE : Math.min(AT_ONCE, this.#shown + A_FEW);
+      this.#lay(false);
+      this.#fill();
+    }, PATIENCE);
+  }
+
+  /** `isAnew`: what is shown already may look different, too. */
+  #lay(isAnew: boolean): void {
     const from = Math.max(0, this.#path.length - this.#shown);
     const wanted = this.#path.slice(from);
     const keys = new Set(wanted.map(({ key }) => key));
@@ -75,15 +114,16 @@ export class Log {
     if (from > 0) before = this.#earlier;
     const intro = this.#place.querySelector<HTMLElement>("#intro");
     if (intro) intro.hidden = from > 0;
-    this.#earlier.hidden = from === 0;
+    this.#earlier.hidden = from === 0 || this.#shown < AT_ONCE;
     for (const [index, turn] of wanted.entries()) {
       let view = this.#views.get(turn.key);
+      const isNew = !view;
       if (!view) {
         this.#count += 1;
         view = new TurnView(turn, this.#count, this.#shared);
         this.#views.set(turn.key, view);
       }
-      view.update(this.#around(turn));
+      if (isNew || isAnew) view.update(this.#around(turn));
       const isPast = index < wanted.length - LAID_OUT;
       for (const message of [view.question, view.answer]) {
         message.classList.toggle("is-past", isPast);
@@ -98,7 +138,7 @@ export class Log {
     const first = this.#visible().find((message) => message.id !== "intro");
     const top = first?.getBoundingClientRect().top ?? 0;
     this.#shown += AT_ONCE;
-    this.#lay();
+    this.#lay(false);
     if (first) {
       scrollBy(0, first.getBoundingClientRect().top - top);
       const messages = this.#visible();

@@ -4,6 +4,7 @@ import "./chat.css";
 import "./markdown.css";
 import "./streaming.css";
 
+import { whenIdle } from "../../client/idle.ts";
 import { keepPlace, placeOf } from "../../client/place.ts";
 import { PersonaSocket } from "../../client/socket.ts";
 import { forgetOthers, remembered } from "../../client/tab_memory.ts";
@@ -315,8 +316,8 @@ begun(id !== "");
 void conversation.open(id);
 socket.open();
 if (id) scrolling.toEnd();
-requestIdleCallback(() => {
+whenIdle(() => {
   void loadMarkdown();
-  void Promise.all([load("sources"), load("account")]).then(() => log.update());
+  void Promise.all([load("sources"), load("account")]).then(() => log.updateLater());
 });
 if (matchMedia("(hover: hover) and (pointer: fine)").matches && (!hadPlace || placeOf(location))) composer.focus();

@@ -16,6 +16,10 @@ const SHARE = 0.15;
 /** Blocks that are put into the page in one piece of work. */
 const MILLISECONDS = 12;
 
+/** Whole texts that wait to be shown; the one that came last is shown first. */
+const waiting: (() => void)[] = [];
+let working: ReturnType<typeof setTimeout> | undefined;
+
 let engine: Engine | undefined;
 let loading: Promise<Engine | undefined> | undefined;
 
@@ -40,6 +44,7 @@ export class MarkdownText {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #notBefore = 0;
   #frozen = 0;
+  #isInLine = false;
   #generation = 0;
   #settled: (() => void)[] = [];
   /** Called with the blocks that were changed, once they were; not where a text only got longer. */
@@ -92,7 +97,15 @@ export class MarkdownText {
 
   #plan(): void {
     if (!engine) void loadMarkdown().then(() => engine && this.#plan());
-    if (this.#frame || this.#timer !== undefined) return;
+    if (this.#frame || this.#timer !== undefined || this.#isInLine) return;
+    if (engine && this.#last && !this.#growing) {
+      this.#isInLine = true;
+      inPieces(() => {
+        this.#isInLine = false;
+        this.#paint();
+      });
+      return;
+    }
     const wait = this.#notBefore - performance.now();
     if (wait > 16) {
       this.#timer = setTimeout(() => {
@@ -229,6 +242,17 @@ export class MarkdownText {
     this.place.append(plain);
     this.#pending = "";
   }
+}
+
+/** Do this soon, and no more at a time than fits into one piece of work. */
+function inPieces(work: () => void): void {
+  waiting.push(work);
+  working ??= setTimeout(function go() {
+    const until = performance.now() + MILLISECONDS;
+    do waiting.pop()?.();
+    while (waiting.length && performance.now() < until);
+    working = waiting.length ? setTimeout(go) : undefined;
+  });
 }
 
 /** The text that stands last in a block, blanks between its elements aside. */
