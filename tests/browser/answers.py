@@ -37,7 +37,8 @@ HOSTILE: Final = (
     '<a href="javascript:alert(1)" style="position:fixed;inset:0">this one</a>.\n\n'
     "![A picture](https://tracker.invalid/pixel.png)\n\n"
     '<style>body { display: none }</style> <iframe src="https://tracker.invalid"></iframe> '
-    "[data](data:text/html,<script>alert(1)</script>) </div></article></main>"
+    "[data](data:text/html,<script>alert(1)</script>) </div></article></main>\n\n"
+    "A formula that grows: $\\def\\a{" + "x" * 200 + "}" + "\\a" * 80 + "$ and one that does not: $x^{2}$."
 )
 LONG: Final = "\n\n".join(
     f"Section {number}. The beavers of lodge {number} cut {number * 3} trees, dragged them to the stream and wove them "

@@ -48,6 +48,8 @@ def test_a_hostile_answer_is_text(open_house: OpenPage, house: Theatre) -> None:
     for link in _newest(page).locator("a").all():
         assert str(link.get_attribute("href")).startswith("https://")
         assert link.get_attribute("rel") == "noopener noreferrer nofollow"
+    expect(_newest(page).locator("math")).to_have_count(1)
+    expect(_newest(page)).to_contain_text("\\a\\a\\a")
 
 
 def test_tables_code_and_formulas_are_what_they_are(open_house: OpenPage, house: Theatre) -> None:

@@ -3,7 +3,7 @@
 import { cleanCode, cleanFormula } from "./clean.ts";
 import { languageOf } from "./languages.ts";
 
-const LONGEST_CODE = 20_000;
+const LONGEST_CODE = 8_000;
 const LONGEST_FORMULA = 2_000;
 
 /** The words of a block's controls, and what they do. */
@@ -67,12 +67,24 @@ async function mark(code: HTMLElement): Promise<void> {
   }
 }
 
+/** A formula that defines commands can say little and become much: it stays text. */
+const DEFINES = /\\(?:[egx]?def|let|futurelet|global|long|(?:re|provide)?newcommand|renewcommand|providecommand)(?![a-z])/iu;
+/** Characters of MathML that one formula may become. */
+const LONGEST_TYPESET = 40_000;
+/** Milliseconds that formulas may take before the page gets its turn. */
+const SLICE_MS = 12;
+
 async function typeset(formulas: HTMLElement[]): Promise<void> {
   try {
     const { default: katex } = await import("katex");
+    let began = performance.now();
     for (const formula of formulas) {
       const tex = formula.dataset["tex"] ?? "";
-      if (tex.length > LONGEST_FORMULA) continue;
+      if (tex.length > LONGEST_FORMULA || DEFINES.test(tex)) continue;
+      if (performance.now() - began > SLICE_MS) {
+        await new Promise((later) => setTimeout(later));
+        began = performance.now();
+      }
       try {
         const html = katex.renderToString(tex, {
           output: "mathml",
@@ -80,9 +92,10 @@ async function typeset(formulas: HTMLElement[]): Promise<void> {
           throwOnError: true,
           strict: "ignore",
           trust: false,
-          maxExpand: 200,
+          maxExpand: 100,
           maxSize: 20,
         });
+        if (html.length > LONGEST_TYPESET) continue;
         formula.replaceChildren(cleanFormula(html));
         resized.observe(formula);
       } catch {

@@ -8,7 +8,7 @@ import type { Block, Environment } from "./parser.ts";
 /** A last block that is longer is shown as plain text until it ends: what a hostile text costs has a bound. */
 const LONGEST_TAIL = 24_000;
 /** Of these, none has a meaning in Markdown behind a letter, a figure or another of these. */
-const WORDS = /^[\p{L}\p{M}\p{N} ,.:?!'’"“”«»…–—%/\u00a0\u202f-]+$/u;
+const WORDS = /^[\p{L}\p{N} ,.:?!'’"“”«»…–—%/\u00a0\u202f-]+$/u;
 const LETTER = /\p{L}/u;
 /** Ends a fenced block, or may come to do so; or is shown as something else. */
 const NO_CODE = /[`~\r\u202a-\u202e\u2066-\u2069]/;

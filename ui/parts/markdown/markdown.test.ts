@@ -177,3 +177,14 @@ test("the time that a hostile text takes has a bound", () => {
   }
   assert.ok(performance.now() - began < 20_000, String(performance.now() - began));
 });
+
+test("prose is not turned around, and its letters carry no towers of marks", () => {
+  assert.match(html("a\u202eb"), /a⟨U\+202E⟩b/);
+  assert.match(html("\u05e9\u200f!"), /\u05e9\u200f!/);
+  assert.equal(html(`a${"\u0301".repeat(5000)}`).match(/\u0301/g)?.length, 8);
+});
+
+test("formulas that never close are text, however many", () => {
+  assert.doesNotMatch(html("\\(".repeat(40_000)), /class="formula/);
+  assert.doesNotMatch(html("$$ ".repeat(2) + "a".repeat(50)), /class="formula"/);
+});

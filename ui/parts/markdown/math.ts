@@ -65,11 +65,11 @@ export function formulas(parser: MarkdownIt): void {
 function inline(text: string, at: number): { tex: string; end: number; display: boolean } | null {
   if (text.startsWith("\\(", at) || text.startsWith("\\[", at)) {
     const display = text[at + 1] === "[";
-    const end = text.indexOf(display ? "\\]" : "\\)", at + 2);
+    const end = closing(text, display ? "\\]" : "\\)", at + 2);
     return formula(text, at + 2, end, 2, display);
   }
   if (text[at] !== "$") return null;
-  if (text.startsWith("$$", at)) return formula(text, at + 2, text.indexOf("$$", at + 2), 2, true);
+  if (text.startsWith("$$", at)) return formula(text, at + 2, closing(text, "$$", at + 2), 2, true);
   if (/[\w$]/.test(text[at - 1] ?? "") || SPACE.test(text[at + 1] ?? " ")) return null;
   for (let end = at + 1; end < text.length && end - at < LONGEST; end += 1) {
     if (text[end] === "\\") end += 1;
@@ -79,6 +79,12 @@ function inline(text: string, at: number): { tex: string; end: number; display: 
     }
   }
   return null;
+}
+
+/** Where a formula that begins at `from` closes; -1 where that is too far away to be looked for. */
+function closing(text: string, mark: string, from: number): number {
+  const found = text.slice(from, from + LONGEST + mark.length).indexOf(mark);
+  return found < 0 ? -1 : from + found;
 }
 
 function formula(

@@ -10,6 +10,11 @@ const DEEPEST = 20;
 /** Marks that turn the order of the characters behind them around. */
 const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
 
+/** Of these, those that no text of a language needs. */
+const OVERRIDING = /[\u202d\u202e]/g;
+const ASCII = /^[\x00-\x7f]*$/;
+const PILED = /(\p{M}{8})\p{M}+/gu;
+
 /** What is carried from piece to piece of one text. */
 export interface Environment extends Env {
   cited?: Cited | undefined;
@@ -42,8 +47,14 @@ export function blocksOf(text: string, environment: Environment): Block[] {
 
 const { rules } = parser.renderer;
 const escaped = parser.utils.escapeHtml;
-const visible = (text: string): string =>
-  text.replace(TURNING, (mark) => `⟨U+${mark.charCodeAt(0).toString(16).toUpperCase()}⟩`);
+const visible = (text: string, marks = TURNING): string =>
+  text.replace(marks, (mark) => `⟨U+${mark.charCodeAt(0).toString(16).toUpperCase()}⟩`);
+
+/** Prose as it can be shown: nothing turns it around from within, and no letter carries more marks than any script puts. */
+function calm(text: string): string {
+  if (ASCII.test(text)) return text;
+  return visible(text.replace(PILED, "$1"), OVERRIDING);
+}
 
 function code(content: string, language: string): string {
   const name = /^[\w+#.-]{1,24}/.exec(language)?.[0]?.toLowerCase() ?? "";
@@ -63,6 +74,7 @@ const at = (tokens: Token[], index: number): Token => {
   return token;
 };
 
+rules["text"] = (tokens, index) => escaped(calm(at(tokens, index).content));
 rules["fence"] = (tokens, index) => code(at(tokens, index).content, at(tokens, index).info.trim());
 rules["code_block"] = (tokens, index) => code(at(tokens, index).content, "");
 rules["code_inline"] = (tokens, index) => `<code>${escaped(visible(at(tokens, index).content))}</code>`;
