@@ -18,8 +18,12 @@ RELOADS = 8
 PATIENT_MS = 30_000
 
 
-def transcript(visit: Visit) -> list[str]:
-    """The numbered words of all answers, in order, as the page shows them."""
+def transcript(visit: Visit, answers: int = 1) -> list[str]:
+    """The numbered words of all answers, in order, as the page shows them, once there are enough of them."""
+    visit.page.wait_for_function(
+        "(count) => (document.getElementById('log').textContent.match(/w\\d{3}/g) ?? []).length >= count",
+        arg=len(WORDS) * answers,
+    )
     return re.findall(r"w\d{3}", visit.log.text_content() or "")
 
 
@@ -36,7 +40,7 @@ def test_reloads_at_random_moments_leave_the_transcript_as_it_is_stored(
         expect(visit.accounts).to_have_count(number, timeout=PATIENT_MS)
         expect(visit.messages.last).to_contain_text(WORDS[-1])
 
-        assert transcript(visit) == WORDS * number
+        assert transcript(visit, number) == WORDS * number
     assert [answer.split() for prompt, answer in house.answers().items() if "time" in prompt] == [
         WORDS
     ] * RELOADS

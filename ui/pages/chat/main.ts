@@ -58,6 +58,7 @@ const sending = new Sending({
 });
 /** The conversation that was left last, until something is asked. */
 let previous = "";
+let isPrepared = false;
 
 const deeds: Deeds = {
   copy: (turn) => copied(turn.answer),
@@ -133,6 +134,7 @@ const conversation = new Conversation({
       const path = conversation.tree.path();
       begun(path.length > 0);
       log.show(path, aroundTurn);
+      if (path.length) prepare();
       around.conversation(conversation.id, conversation.title);
       keepPlace(conversation.id);
       composer.name(conversation.id);
@@ -188,7 +190,7 @@ composer.onsend = (text) => {
 composer.onstop = () => conversation.stop();
 composer.onnewest = () => log.focusNewest();
 composer.onwrite = () => {
-  void loadMarkdown();
+  prepare();
   socket.open();
 };
 
@@ -201,6 +203,14 @@ function remember(turn: Turn): void {
     language: page.language,
     said: `${turn.prompt}\n${turn.answer}`,
   });
+}
+
+/** Load what an answer is shown with: once somebody writes, or there is one. */
+function prepare(): void {
+  if (isPrepared) return;
+  isPrepared = true;
+  void loadMarkdown();
+  void Promise.all([load("sources"), load("account")]).then(() => log.updateLater());
 }
 
 function sendNow(text: string): void {
@@ -317,7 +327,6 @@ void conversation.open(id);
 socket.open();
 if (id) scrolling.toEnd();
 whenIdle(() => {
-  void loadMarkdown();
-  void Promise.all([load("sources"), load("account")]).then(() => log.updateLater());
+  if (!conversation.tree.isEmpty) prepare();
 });
 if (matchMedia("(hover: hover) and (pointer: fine)").matches && (!hadPlace || placeOf(location))) composer.focus();

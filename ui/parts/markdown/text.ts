@@ -45,6 +45,8 @@ export class MarkdownText {
   #notBefore = 0;
   #frozen = 0;
   #isInLine = false;
+  /** Its last blocks are being put into the page, piece by piece. */
+  #isEnding = false;
   #generation = 0;
   #settled: (() => void)[] = [];
   /** Called with the blocks that were changed, once they were; not where a text only got longer. */
@@ -77,6 +79,7 @@ export class MarkdownText {
   /** Begin again, with `text`; complete or not. */
   set(text: string, complete = false): void {
     this.#generation += 1;
+    this.#isEnding = false;
     this.#growing = undefined;
     this.#frozen = 0;
     this.#text = text;
@@ -91,8 +94,14 @@ export class MarkdownText {
   settle(): Promise<void> {
     this.#last = true;
     this.#notBefore = 0;
-    this.#plan();
-    return new Promise((done) => this.#settled.push(done));
+    const settled = new Promise<void>((done) => this.#settled.push(done));
+    clearTimeout(this.#timer);
+    cancelAnimationFrame(this.#frame);
+    this.#timer = undefined;
+    this.#frame = 0;
+    if (engine) this.#paint(); // what comes with the end of an answer finds all of it there
+    else this.#plan();
+    return settled;
   }
 
   #plan(): void {
@@ -124,6 +133,7 @@ export class MarkdownText {
 
   #paint(): void {
     this.#frame = 0;
+    if (this.#isEnding) return;
     const began = performance.now();
     const from = this.#frozen;
     if (!engine) this.#paintPlain(this.#text);
@@ -184,6 +194,7 @@ export class MarkdownText {
     { clean, morph, alike, finish }: Pick<Engine, "clean" | "morph" | "alike" | "finish">,
   ): void {
     const generation = this.#generation;
+    this.#isEnding = true;
     let at = 0;
     const go = (): void => {
       if (generation !== this.#generation) return;
@@ -230,6 +241,7 @@ export class MarkdownText {
       this.#paintLast(all, engine);
       return;
     }
+    this.#isEnding = false;
     for (const done of this.#settled.splice(0)) done();
   }
 
