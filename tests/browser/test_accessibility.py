@@ -31,7 +31,6 @@ def _answered(page: Page) -> None:
     ask(page, "notice, and rest on sources")
     page.locator(".about:visible summary").click()
     page.locator(".sources:visible summary").click()
-    page.locator("#context-box summary").click()
 
 
 def _failed(page: Page) -> None:
@@ -139,7 +138,7 @@ def test_the_keyboard_alone_leads_from_the_start_to_an_answer_and_back(open_page
 
 
 def test_the_list_is_one_tab_stop_and_arrows_move_between_messages(open_page: OpenPage) -> None:
-    page = open_page("/en/chat/beaver")
+    page = open_page("/en/chat/beaver", viewport={"width": 1280, "height": 1600})
     for number, prompt in enumerate(("one", "two"), 1):
         ask(page, prompt)
         expect(page.locator(".about:visible")).to_have_count(number)
@@ -151,7 +150,7 @@ def test_the_list_is_one_tab_stop_and_arrows_move_between_messages(open_page: Op
     page.keyboard.press("Home")
     expect(page.locator("#intro")).to_be_focused()
     page.keyboard.press("Tab")
-    expect(page.locator("#context-box summary")).to_be_focused()
+    expect(page.locator("#prompt")).to_be_focused()
     page.keyboard.press("Shift+Tab")
     expect(page.locator("#intro")).to_be_focused()
     page.keyboard.press("End")
@@ -205,9 +204,9 @@ def test_a_long_answer_is_spoken_of_every_seven_seconds_and_never_piece_by_piece
     expect(page.locator("#log")).to_contain_text("Vous avez arrêté cette réponse.")
 
     assert _told(page) == [
-        "status: Réponse en cours de génération…",
-        "status: Génération toujours en cours…",
-        "status: Génération toujours en cours…",
+        "status: Génération de la réponse…",
+        "status: La réponse est toujours en cours de génération…",
+        "status: La réponse est toujours en cours de génération…",
         "status: Vous avez arrêté cette réponse.",
     ]
 
@@ -231,10 +230,7 @@ def test_what_a_screen_reader_finds_on_the_page_is_in_order_and_named(open_page:
 
     expect(page.get_by_role("main")).to_match_aria_snapshot(
         """
-        - paragraph:
-          - link "All personas"
         - heading "Beaver" [level=1]
-        - link "New conversation"
         - paragraph: hello
         - log "Conversation with Beaver":
           - article "Beaver":

@@ -84,6 +84,21 @@ def test_the_header_is_low(open_page: OpenPage) -> None:
         assert page.locator(".top").evaluate("(top) => top.offsetHeight") <= 56
 
 
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_header_is_one_row_where_there_is_room_for_it(open_page: OpenPage, language: str) -> None:
+    page = open_page(f"/{language}/about", viewport={"width": 1280, "height": 800})
+    for path in (*PATHS, "chat/beaver", "conversations"):
+        page.goto(f"/{language}/{path}")
+        expect(page.locator(".menu-button"), path).to_be_hidden()
+        rows = page.evaluate(
+            """() => [...document.querySelectorAll(".top :is(a, button)")].filter((each) => each.checkVisibility())
+              .map((each) => each.getBoundingClientRect()).map((box) => [box.top + box.height / 2, box.height])"""
+        )
+        assert len(rows) == 6, path
+        assert max(middle for middle, _ in rows) - min(middle for middle, _ in rows) <= 2, path
+        assert max(height for _, height in rows) <= 48, path
+
+
 def test_on_a_narrow_page_a_menu_holds_the_places_for_the_keyboard_too(open_page: OpenPage) -> None:
     page = open_page("/en/about", viewport={"width": 320, "height": 640})
     expect(page.get_by_role("link", name="Personas")).to_be_hidden()
