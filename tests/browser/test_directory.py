@@ -94,7 +94,7 @@ def test_an_error_page_has_a_way_on_and_a_toggle(open_page: OpenPage) -> None:
 
     expect(page.get_by_text("persona.unknown")).to_be_visible()
     page.get_by_role("link", name="English").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing here")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Page not found")
     page.get_by_role("link", name="Go to the personas").click()
     page.wait_for_url("**/en/chat")
 
@@ -102,5 +102,5 @@ def test_an_error_page_has_a_way_on_and_a_toggle(open_page: OpenPage) -> None:
 def test_the_interfaces_are_described_without_any_outside_asset(open_page: OpenPage) -> None:
     page = open_page("/docs", locale="fr-CA")
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("Interfaces pour programmes")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Interfaces de programmation")
     expect(page.get_by_role("heading", name="POST /toil/{persona}")).to_be_visible()

@@ -96,7 +96,7 @@ def test_prompts_written_without_a_connection_wait_in_sight_and_go_in_order(
         for prompt in ("first of all", "then this", "not this"):
             ask(page, prompt)
         expect(page.get_by_text("Waiting to be sent.")).to_have_count(3)
-        page.get_by_role("button", name="Take back").last.click()
+        page.get_by_role("button", name="Take the message back").last.click()
         expect(page.locator("#prompt")).to_have_value("not this")
         door.open()
         answered(page, 2)
@@ -227,7 +227,7 @@ def test_opinions_of_answers_are_kept(open_house: OpenPage, house: Theatre) -> N
     answered(page, 1)
 
     page.get_by_role("button", name="Bad answer").click()
-    page.get_by_label("What was good or bad about it?").fill("No beavers in it.")
+    page.get_by_label("What did you like or dislike?").fill("No beavers in it.")
     page.get_by_role("button", name="Send the comment").click()
     expect(page.locator("#status")).to_have_text("Thank you for your opinion.")
     page.reload()

@@ -97,7 +97,7 @@ def test_the_menu_is_walked_by_arrows_and_closed_by_escape_and_gives_the_focus_b
     expect(dialogue).to_be_hidden()
     expect(button).to_be_focused()
     assert collected(page)["sources"] == ["feeds"]
-    expect(page.get_by_role("list", name="Goes along with your message")).to_contain_text("Look in: News")
+    expect(page.get_by_role("list", name="Sent with your message")).to_contain_text("Look in: News")
 
 
 def test_enter_in_the_menu_chooses_and_sends_no_form(opened: Opened) -> None:
