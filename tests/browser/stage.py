@@ -43,7 +43,6 @@ PERSONAS: Final = {
             "en": "A steady generalist for everyday writing, summaries and ideas.",
             "fr": "Un généraliste solide pour la rédaction, les résumés et les idées de tous les jours.",
         },
-        "ui_features": ["rag_custom"],
         "intro_dialogue": {
             "en": "Hello! What are we building today?",
             "fr": "Bonjour! Que construisons-nous aujourd’hui?",

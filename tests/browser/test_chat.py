@@ -373,7 +373,7 @@ def test_without_scripts_a_form_gets_an_answer_and_goes_on(open_page: OpenPage, 
         page.locator("#prompt").fill(prompt)
         page.get_by_role("button", name="Envoyer").click()
         expect(page.locator("#log")).to_contain_text(LAST_WORDS)
-        expect(page.locator("#log")).to_contain_text("1 234 lus (dont 1 000 en cache), 57 écrits")
+        expect(page.locator("#log")).to_contain_text("1 234 lus (dont 1 000 dans le cache), 57 écrits")
 
     assert [request.session for request in theatre.actors.requests] == [None, "conversation-1"]
 
