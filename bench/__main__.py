@@ -25,7 +25,7 @@ from bench import (
     structured,
 )
 from bench.figure import Figure
-from bench.pages import paint, reloads, states, stream, weight
+from bench.pages import lengthy, paint, reloads, states, stream, weight
 from menagerie.models.catalogue import Catalogue
 from menagerie.models.pull import pull_with_bar
 from menagerie.models.wish import DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL, ModelWish
@@ -60,12 +60,22 @@ NAMES = (
     "page_weight",
     "page_paint",
     "page_stream",
+    "page_lengthy",
     "page_reloads",
     "page_reloads_model",
     "page_states",
 )
 WITHOUT_MODEL = frozenset(
-    {"hostile", "ingestion", "pages", "page_weight", "page_stream", "page_reloads", "page_states"}
+    {
+        "hostile",
+        "ingestion",
+        "pages",
+        "page_weight",
+        "page_stream",
+        "page_lengthy",
+        "page_reloads",
+        "page_states",
+    }
 )
 
 
@@ -115,6 +125,7 @@ async def measure(names: list[str], model: Path, repeats: int) -> None:
         "page_weight": weight.weight,
         "page_paint": lambda: paint.paint(model, repeats),
         "page_stream": stream.stream,
+        "page_lengthy": lambda: lengthy.lengthy(repeats),
         "page_reloads": lambda: reloads.reloads(None, repeats),
         "page_reloads_model": lambda: reloads.reloads(model, repeats),
         "page_states": states.states,

@@ -67,7 +67,7 @@ def _converse(browser: Browser, house: Theatre) -> str:
     context = browser.new_context(base_url=house.origin)
     session = ""
     for number in range(_TURNS):
-        asked = {"prompt": f"a table and code, {number}", "session": session}
+        asked: dict[str, str | float | bool] = {"prompt": f"a table and code, {number}", "session": session}
         answer = context.request.get("/gpt/beaver", params=asked, timeout=60_000)
         session = answer.headers[SESSION_HEADER.lower()]
     context.close()
