@@ -90,7 +90,7 @@ def _figures(events: list[dict[str, Any]]) -> list[Figure]:
         at_most(
             "main thread a streamed token, CPU time, 95th percentile", percentile(cpus, 0.95), 4, "ms",
             f"{len(frames)} frames, {tokens:.1f} tokens each, in {seconds:.0f} s; mean {cpu / SLOW_TOKENS:.2f} ms; "
-            f"wall time: mean {wall / SLOW_TOKENS:.2f} ms, 95th percentile {percentile(times, 0.95):.2f} ms; of that a token "
+            f"wall time: mean {wall / SLOW_TOKENS:.2f} ms, 95th percentile {percentile(times, 0.95):.2f} ms; "
             + ", ".join(f"{what} {value:.2f} ms" for what, value in shares.items()),
         ),
         at_most(
