@@ -244,7 +244,7 @@ async def test_the_form_lists_what_the_answer_rests_on(tmp_path: Path) -> None:
         "<summary>Passage de la source 4</summary> <blockquote>&lt;script&gt;x&lt;/script&gt;</blockquote>"
         in page
     )
-    assert "<dt>Demandé le</dt><dd>lundi 23 novembre 2026, 12 h 00" in page
+    assert "<dt>Demandée le</dt><dd>lundi 23 novembre 2026, 12 h 00" in page
     assert "2026-11-23" not in page
 
 

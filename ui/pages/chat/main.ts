@@ -1,6 +1,11 @@
 /** The chat page: joins the composer to a conversation, and shows what becomes of it. */
 
-import "./chat.css";
+import "./layout.css";
+import "./who.css";
+import "./messages.css";
+import "./tools.css";
+import "./dock.css";
+import "./narrow.css";
 import "./markdown.css";
 import "./streaming.css";
 
