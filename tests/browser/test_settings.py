@@ -139,16 +139,16 @@ def test_in_french_every_choice_is_in_french(open_page: OpenPage) -> None:
             - radio "Normale" [checked]
             - radio "Grande"
             - radio "Très grande"
-          - group "Mouvements":
+          - group "Animations":
             - radio "Comme sur cet appareil" [checked]
             - radio "Le moins possible"
-          - group "La touche Entrée":
+          - group "Touche Entrée":
             - radio /envoie le message/ [checked]
-            - radio /commence une ligne/
-          - group "Ce qu’un lecteur d’écran annonce d’une réponse":
+            - radio /change de ligne/
+          - group "Ce que le lecteur d’écran annonce d’une réponse":
             - radio "Rien"
             - radio /Qu’elle arrive/
-            - radio /Cela aussi/ [checked]
+            - radio /Cela, puis/ [checked]
         """
     )
 
