@@ -95,6 +95,43 @@ async def test_what_was_deleted_is_nowhere_in_the_file(tmp_path: Path) -> None:
     assert not (tmp_path / f"{FILE_NAME}-wal").exists()
 
 
+def files_with(folder: Path, words: bytes) -> list[str]:
+    return [path.name for path in folder.iterdir() if words in path.read_bytes()]
+
+
+@pytest.mark.parametrize("way", ["conversation", "session", "turn"])
+async def test_what_was_deleted_is_in_no_file_while_the_service_runs_on(tmp_path: Path, way: str) -> None:
+    store = await Store.open("", tmp_path)
+    beginning = start("A very private question")
+    session = (await store.turns.accept(beginning)).session
+    await store.turns.finish(beginning.turn, end(answer="A very private answer"))
+    assert files_with(tmp_path, b"very private")
+    if way == "conversation":
+        await store.conversations.delete(session, ANN)
+    elif way == "session":
+        await store.sessions.delete(session, ANN)
+    else:
+        await store.sessions.forget(beginning.turn, ANN)
+    assert files_with(tmp_path, b"very private") == []
+    await store.close()
+
+
+async def test_a_reader_delays_no_deletion_and_what_was_deleted_goes_when_it_is_done(
+    tmp_path: Path, store: Store, database: Sqlite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("menagerie.store.sqlite.ERASED_S", 0.01)
+    session = (await say(store, "A very private question")).session
+    other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM sessions").fetchall()
+    await store.conversations.delete(session, ANN)
+    assert files_with(tmp_path, b"very private")
+    other.execute("ROLLBACK")
+    other.close()
+    await asyncio.gather(*database._erasing)
+    assert files_with(tmp_path, b"very private") == []
+
+
 async def test_a_second_service_on_the_same_folder_is_refused_by_name_of_the_folder(tmp_path: Path) -> None:
     store = await Store.open("", tmp_path)
     refused = await opening_failure(tmp_path)

@@ -25,6 +25,10 @@ class Database(Protocol):
         """Run `work` in one transaction that is committed when it returns."""
         ...
 
+    async def erase(self, work: Work[T]) -> T:
+        """As `write`, for a deletion: what it deletes is soon in none of the files that this service writes."""
+        ...
+
     async def read(self, work: Work[T]) -> T:
         """Run `work` on one consistent view of the data."""
         ...

@@ -144,7 +144,7 @@ class Conversations:
             forget_conversation(connection, trunk)
             return trunk
 
-        return await self._database.write(work)
+        return await self._database.erase(work)
 
     async def rate(self, session: str, turn: str, feedback: Feedback | None, user: User) -> None:
         """Keep what `user` thinks of an answer; None takes it back. Raises `session.unknown`, also for a turn of

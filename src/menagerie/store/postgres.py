@@ -76,6 +76,9 @@ class Postgres:
         except FAILURES as failure:
             raise unavailable(failure) from failure
 
+    async def erase(self, work: Work[T]) -> T:
+        return await self.write(work)
+
     async def read(self, work: Work[T]) -> T:
         return await self.write(work)
 

@@ -91,7 +91,7 @@ class Sessions:
             owned(connection, ended["session"], user)
             forget_turn(connection, ended["key"])
 
-        await self._database.write(work)
+        await self._database.erase(work)
 
     async def until(self, turn: str, user: User) -> Conversation:
         """What had been said once `turn` was over, to be read alone. Raises `session.unknown` as `after`."""
@@ -144,7 +144,7 @@ class Sessions:
         def work(connection: Connection) -> None:
             forget_conversation(connection, owned(connection, session, user)["trunk"])
 
-        await self._database.write(work)
+        await self._database.erase(work)
 
 
 def owned(connection: Connection, session: str, user: User) -> RowMapping:

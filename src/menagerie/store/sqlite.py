@@ -25,6 +25,10 @@ READERS: Final = 2
 LOCKED_FOR_S: Final = 5
 PATIENCE_S: Final = 10.0
 """How long a transaction may wait for its turn before it is refused instead of run."""
+ERASED_S: Final = 0.5
+"""How long a deletion waits until what it deleted is out of the log of writes too; that goes on without it, …"""
+AGAIN_S: Final = (0.1, 60.0)
+"""… tried again after so many seconds, which double from the first to the last of these."""
 
 PRAGMAS: Final = (
     "journal_mode = WAL",
@@ -47,6 +51,7 @@ class Sqlite:
         self._lock = lock
         self._instance = 0
         self._closed = False
+        self._erasing: set[asyncio.Task[None]] = set()
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
 
@@ -75,6 +80,17 @@ class Sqlite:
     async def write(self, work: Work[T]) -> T:
         return await self._run(self._writer, self._engine, work)
 
+    async def erase(self, work: Work[T]) -> T:
+        try:
+            return await self.write(work)
+        finally:
+            # Also when the caller went away meanwhile: the transaction runs all the same.
+            if not self._closed:
+                erasing = asyncio.create_task(self._empty_log())
+                self._erasing.add(erasing)
+                erasing.add_done_callback(self._erasing.discard)
+                await asyncio.wait({erasing}, timeout=ERASED_S)
+
     async def read(self, work: Work[T]) -> T:
         return await self._run(self._readers, self._reading, work)
 
@@ -88,6 +104,9 @@ class Sqlite:
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
+            for erasing in self._erasing:
+                erasing.cancel()
+            await asyncio.gather(*self._erasing, return_exceptions=True)
             await asyncio.to_thread(self._let_go)
 
     async def _run(self, threads: ThreadPoolExecutor, engine: Engine, work: Work[T]) -> T:
@@ -95,6 +114,14 @@ class Sqlite:
             raise StoreUnavailableError(Reason.CLOSED)
         latest = time.monotonic() + PATIENCE_S
         return await asyncio.get_running_loop().run_in_executor(threads, _transact, engine, work, latest)
+
+    async def _empty_log(self) -> None:
+        """Move what was written into the database's file, and leave nothing in the log beside it."""
+        pause, longest = AGAIN_S
+        loop = asyncio.get_running_loop()
+        while not await loop.run_in_executor(self._writer, _emptied, self._engine):
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, longest)
 
     def _let_go(self) -> None:
         self._writer.shutdown()
@@ -112,6 +139,26 @@ def _transact(engine: Engine, work: Callable[[Connection], T], latest: float) ->
             return work(connection)
     except (SQLAlchemyError, sqlite3.Error, OSError) as failure:
         raise unavailable(failure) from failure
+
+
+def _emptied(engine: Engine) -> bool:
+    """Whether the log of writes (`-wal`) could be emptied: not while somebody reads what is older than its end. It does
+    not wait for them, since other writes wait meanwhile."""
+    try:
+        connection = engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            (patience,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+            cursor.execute("PRAGMA busy_timeout = 0")
+            try:
+                (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {patience}")
+            return not busy
+        finally:
+            connection.close()
+    except (SQLAlchemyError, sqlite3.Error, OSError):
+        return False
 
 
 def _engine(path: Path) -> Engine:

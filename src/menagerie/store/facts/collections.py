@@ -106,7 +106,7 @@ class Collections:
             connection.execute(_FORGET_DOCUMENTS, {"its_collection": key})
             return list(connection.execute(_DOCUMENTS, {"its_collection": key}).scalars())
 
-        documents = await self._database.write(work)
+        documents = await self._database.erase(work)
         await self._passages.sweep(documents)
         await self._passages.tidy()
 
@@ -159,7 +159,7 @@ class Collections:
     async def remove_folder(self, key: int) -> None:
         """Forget the folder, and leave its documents."""
         query = delete(fact_folders).where(fact_folders.c.key == key)
-        await self._database.write(lambda connection: connection.execute(query))
+        await self._database.erase(lambda connection: connection.execute(query))
 
 
 def _set_folder(connection: Connection, key: int, values: dict[str, Any]) -> None:

@@ -150,7 +150,7 @@ class Documents:
             connection.execute(_REMOVE, [{"its_key": key, "nameless": f"-{key}"} for key in keys])
 
         if keys:
-            await self._database.write(work)
+            await self._database.erase(work)
             await self._passages.sweep(keys)
             await self._passages.tidy()
 
