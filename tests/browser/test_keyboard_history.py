@@ -123,7 +123,7 @@ def test_delete_a_conversation_after_a_question(open_with_a_past: OpenPage, hous
       - dialog "Delete this conversation?":
         - heading "Delete this conversation?"
         - paragraph: {SAID[1]}
-        - paragraph: All that was said in it is deleted and cannot be brought back.
+        - paragraph: /All that was said in it is deleted .* Files that you attached/
         - alert
         - button "Cancel"
         - button "Delete"

@@ -70,3 +70,25 @@ async def test_what_came_within_a_request_is_kept_for_a_day(uploads: Uploads) ->
     file = await uploads.keep(b"Text.", "a.txt", ANN)
     assert file.expires_at is not None
     assert abs(file.expires_at - datetime.now(UTC) - KEPT_WITH_REQUEST).total_seconds() < 60
+
+
+async def test_a_failure_names_the_file_that_it_is_about_on_one_short_line(uploads: Uploads) -> None:
+    body = files.word()[:300]
+    hostile = await uploads.keep(body, "a\u202e\n<b>" + "x" * 300 + ".docx", ANN)
+    good = await uploads.keep(b"a,b\n1,2\n", "prix.csv", ANN)
+    broken = await uploads.keep(body, "rapport.docx", ANN)
+    await uploads.document(good.id, ANN)
+    with pytest.raises(MenagerieError) as caught:
+        await uploads.document(broken.id, ANN)
+    assert caught.value.code == ErrorCode.DOCUMENT_BROKEN
+    assert caught.value.message("en").startswith("“rapport.docx” — This file could not be read")
+    assert caught.value.message("fr").startswith("«\u00a0rapport.docx\u00a0» — Ce fichier n’a pas pu être lu")
+    with pytest.raises(MenagerieError) as caught:
+        await uploads.document(hostile.id, ANN)
+    assert caught.value.file.startswith("a <b>xxx")
+    assert caught.value.file.endswith(".docx")
+    assert len(caught.value.file) == 80
+    with pytest.raises(MenagerieError) as caught:
+        await uploads.picture(good.id, ANN)
+    assert caught.value.code == ErrorCode.PICTURE_UNSUPPORTED
+    assert "“prix.csv”" in caught.value.message("en")

@@ -103,7 +103,8 @@ class MenagerieError(Exception):
     """A failure that its caller may be told of. `values` fill the placeholders of its text; a `unit` is named by its
     key, `unit.<unit>`.
 
-    `retry_after` is in seconds, and set only where trying again can help.
+    `retry_after` is in seconds, and set only where trying again can help. `file` is what the person calls the file that
+    the failure is about, on one line; empty where it is about none of several.
     """
 
     def __init__(
@@ -113,13 +114,21 @@ class MenagerieError(Exception):
         self.code = code
         self.retry_after = retry_after
         self.values = values
+        self.file = ""
+
+    def of(self, file: str) -> MenagerieError:
+        """The same failure, of a file that has this name."""
+        named = MenagerieError(self.code, retry_after=self.retry_after, **self.values)
+        named.file = file
+        return named
 
     def message(self, language: Language) -> str:
         """The sentence for a person, in their language; it holds nothing of the inside."""
         values = {**self.values}
         if "unit" in values:
             values["unit"] = text(f"unit.{values['unit']}", language)
-        return text(f"error.{self.code.value}", language, **values)
+        sentence = text(f"error.{self.code.value}", language, **values)
+        return text("failure.of_file", language, file=self.file, failure=sentence) if self.file else sentence
 
     def __str__(self) -> str:
         details = ", ".join(f"{name}={value!r}" for name, value in self.values.items())

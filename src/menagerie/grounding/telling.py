@@ -9,15 +9,23 @@ from urllib.parse import quote
 from menagerie.grounding.chunking import JOINER
 
 LONGEST_TITLE: Final = 160
+LONGEST_NAME: Final = 80
+_END: Final = 16
 _MARKS: Final = re.compile(r"[\\`*_\[\](){}<>!|#~]")
 
 
 def shown_title(title: str) -> str:
     """A title, every mark of Markdown and HTML in it escaped."""
-    line = " ".join("".join(one if one.isprintable() else " " for one in title).split())
+    line = _on_one_line(title)
     if len(line) > LONGEST_TITLE:
         line = line[:LONGEST_TITLE] + "…"
     return _MARKS.sub(lambda mark: f"\\{mark[0]}", line)
+
+
+def shown_file(name: str) -> str:
+    """The name of a file as plain text: its beginning and its end, where the kind stands."""
+    line = _on_one_line(name)
+    return line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - _END - 1]}…{line[-_END:]}"
 
 
 def heading_below(title: str, heading: str) -> str:
@@ -30,3 +38,7 @@ def heading_below(title: str, heading: str) -> str:
 def shown_address(address: str) -> str:
     """An address that ends nothing that it stands in."""
     return quote(address, safe="%/:?#@&=+$,;~'*-._[]")
+
+
+def _on_one_line(words: str) -> str:
+    return " ".join("".join(one if one.isprintable() else " " for one in words).split())

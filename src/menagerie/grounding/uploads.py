@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -15,6 +17,7 @@ from menagerie.core.identity import User
 from menagerie.grounding.document import Document
 from menagerie.grounding.documents import MOST, Documents
 from menagerie.grounding.pictures import LARGEST, kind_of_picture, unsupported
+from menagerie.grounding.telling import shown_file
 from menagerie.store.files import File, Files
 from menagerie.store.folder import FileFolder
 
@@ -36,25 +39,27 @@ class Uploads:
         """The document in a file, with at most `most` characters of it; its title is at least the file's name, and
         `read` is when it was handed over.
 
-        Raises `file.unknown`, also for the file of somebody else, and as `Documents.read` does.
+        Raises `file.unknown`, also for the file of somebody else, and as `Documents.read` does, with the file's name.
         """
         known = await self.check(file, user)
-        document = await self._documents.read(
-            self.folder.path(file),
-            name=known.filename,
-            most=most,
-            digest=known.sha256,
-            share=user.share,
-        )
+        with _naming(known):
+            document = await self._documents.read(
+                self.folder.path(file),
+                name=known.filename,
+                most=most,
+                digest=known.sha256,
+                share=user.share,
+            )
         return msgspec.structs.replace(document, read=known.created_at)
 
     async def picture(self, file: str, user: User) -> str:
         """The picture in a file, as a `data:` address. Raises `file.unknown`, also for the file of somebody else, and
-        `picture.unsupported`."""
+        `picture.unsupported` with the file's name."""
         known = await self.check(file, user)
-        if known.bytes > LARGEST:
-            raise unsupported()
-        return await asyncio.to_thread(_picture, self.folder.path(file))
+        with _naming(known):
+            if known.bytes > LARGEST:
+                raise unsupported()
+            return await asyncio.to_thread(_picture, self.folder.path(file))
 
     async def check(self, file: str, user: User) -> File:
         """What is known of a file that is there and the user's. Raises `file.unknown`."""
@@ -85,6 +90,15 @@ class Uploads:
                 await self.folder.delete(incoming.id)
                 raise
             return file
+
+
+@contextmanager
+def _naming(file: File) -> Iterator[None]:
+    """Let a failure say which file it is about: several may go along with a message."""
+    try:
+        yield
+    except MenagerieError as failure:
+        raise failure.of(shown_file(file.filename)) from failure
 
 
 def _picture(path: Path) -> str:
