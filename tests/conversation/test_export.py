@@ -326,22 +326,68 @@ def test_a_word_file_shows_code_lists_and_bold_words() -> None:
     ]
 
 
+def test_a_table_in_an_answer_is_a_table_with_a_header_row_and_its_marks() -> None:
+    answer = "Prices:\n| Tree | `Cost` |\n|:---|---:|\n| **Oak** | a \\| b |\n| Elm |\n\nDone."
+    opened = word(turn(1, answer))
+    table = next(one for one in opened.tables if one.rows[0].cells[0].text == "Tree")
+    assert [[cell.text for cell in row.cells] for row in table.rows] == [
+        ["Tree", "Cost"],
+        ["Oak", "a | b"],
+        ["Elm", ""],
+    ]
+    assert table.rows[0]._tr.trPr.find(qn("w:tblHeader")) is not None
+    assert table.rows[1]._tr.trPr is None
+    assert table.rows[1].cells[0].paragraphs[0].runs[0].bold
+    texts = [paragraph.text for paragraph in opened.paragraphs]
+    assert "Prices:" in texts
+    assert "Done." in texts
+    assert not any("|" in one for one in texts)
+
+
 @pytest.mark.parametrize(
-    ("persona", "name"),
+    "malformed",
     [
-        ("beaver", "beaver-2026-11-26.md"),
-        ("Écureuil.v2@x", "Ecureuil-v2-x-2026-11-26.md"),
-        ('../../etc\r\n"x', "etc-x-2026-11-26.md"),
-        ("熊", "menagerie-2026-11-26.md"),
+        "| a | b |\n|---|\n| 1 | 2 |",
+        "| a | b |\n|---|---|\n| 1 | 2 | 3 |",
+        "| a | b |",
+        "| a | b |\n| - | x |",
+        "|a" * 64 + "|\n" + "|-" * 64 + "|",
+        "```\n| a |\n|---|\n```",
     ],
 )
-def test_the_name_of_a_file_is_safe_and_readable(persona: str, name: str) -> None:
-    assert download(branch(turn(1, "Yes."), persona=persona), "md").name == name
+def test_a_malformed_table_stays_text_whole(malformed: str) -> None:
+    opened = word(turn(1, malformed))
+    assert malformed.strip("`\n") in [paragraph.text for paragraph in opened.paragraphs]
+
+
+@pytest.mark.parametrize(
+    ("persona", "title", "name", "full"),
+    [
+        ("Castor", "Écoles d’été", "castor-ecoles-d-ete-2026-11-26.md", "castor-écoles-d-été-2026-11-26.md"),
+        ("Beaver", "", "beaver-2026-11-26.md", "beaver-2026-11-26.md"),
+        ("Bœuf", 'a/../b\r\n\u202e"x;', "boeuf-a-b-x-2026-11-26.md", "bœuf-a-b-x-2026-11-26.md"),
+        ("熊", "蜂蜜", "beaver-2026-11-26.md", "熊-蜂蜜-2026-11-26.md"),
+    ],
+)
+def test_the_name_of_a_file_is_safe_and_readable(persona: str, title: str, name: str, full: str) -> None:
+    told = msgspec.structs.replace(branch(turn(1, "Yes."), title=title), persona=persona)
+    made = download(told, "md")
+    assert (made.name, made.full_name) == (name, full)
+
+
+@pytest.mark.parametrize("title", ["word " * 100, "x" * 500, "蜂" * 500, "é" * 500])
+def test_the_name_of_a_file_is_never_longer_than_a_system_takes(title: str) -> None:
+    made = download(branch(turn(1, "Yes."), title=title), "docx")
+    assert made.name.endswith("-2026-11-26.docx")
+    assert len(made.full_name.encode()) <= 200
+    assert len(made.name) <= 200
+    assert "wor-" not in made.name
 
 
 def test_the_day_in_a_name_is_that_of_the_zone() -> None:
     late = datetime(2026, 11, 27, 4, 59, tzinfo=UTC)
-    assert download(branch(turn(1, "Yes."), started=late), "json").name == "beaver-2026-11-26.json"
+    made = download(branch(turn(1, "Yes."), started=late), "json")
+    assert made.name == "the-beaver-teeth-2026-11-26.json"
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +12,13 @@ from typing import Any
 import aiohttp
 import pytest
 
+from menagerie.conversation.export.document import Branch
+from menagerie.conversation.export.download import Download, Format, download
 from menagerie.conversation.live import LiveTurns
 from menagerie.core.identity import User
 from menagerie.store.database import Store
 from menagerie.web.routes import conversations
+from menagerie.web.services import EXPORTS
 from tests.contracts.test_conversations import fail, say
 from tests.store.examples import ANN as ANN_HERSELF
 from tests.store.examples import start
@@ -239,7 +244,9 @@ async def test_a_conversation_is_taken_along_as_a_file(served: Served, form: str
     async with served.client.get(f"/conversations/{session}/export", params=query, headers=ANN) as answer:
         assert answer.status == 200
         assert answer.headers["Content-Type"] == MEDIA[form]
-        assert answer.headers["Content-Disposition"] == f'attachment; filename="otter-2026-11-23.{form}"'
+        name = f"loutre-hello-2026-11-23.{form}"
+        told = f"attachment; filename=\"{name}\"; filename*=UTF-8''{name}"
+        assert answer.headers["Content-Disposition"] == told
         assert answer.headers["Content-Language"] == "fr"
         assert answer.headers["Cache-Control"] == "no-store"
         content = await answer.read()
@@ -247,6 +254,39 @@ async def test_a_conversation_is_taken_along_as_a_file(served: Served, form: str
         assert "Hello?!" in content.decode()
         assert "Loutre" in content.decode()
         assert "générée par une IA, à vérifier" in content.decode() or form == "json"
+
+
+async def test_only_so_many_files_are_made_at_a_time_and_others_wait(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, session = await say(served.store, "Hello?", persona="otter")
+    lock, two_are_made, may_end = threading.Lock(), threading.Event(), threading.Event()
+    made, most = 0, 0
+
+    def slow(branch: Branch, form: Format) -> Download:
+        nonlocal made, most
+        with lock:
+            made += 1
+            most = max(made, most)
+            if made == EXPORTS:
+                two_are_made.set()
+        may_end.wait(30)
+        with lock:
+            made -= 1
+        return download(branch, form)
+
+    monkeypatch.setattr("menagerie.web.routes.conversations.download", slow)
+
+    async def status() -> int:
+        async with served.client.get(f"/conversations/{session}/export", headers=ANN) as answer:
+            return answer.status
+
+    asked = [asyncio.create_task(status()) for _ in range(EXPORTS + 3)]
+    await asyncio.to_thread(two_are_made.wait, 30)
+    assert await served.titles()
+    may_end.set()
+    assert set(await asyncio.gather(*asked)) == {200}
+    assert most == EXPORTS
 
 
 async def test_of_several_branches_one_is_taken_along(served: Served) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import HTTPConnection
 
+from menagerie.grounding.sharing import Places
 from menagerie.web.branding import Branding, neutral
 from menagerie.web.rates import RateLimits
 from menagerie.web.uploading import UploadLimits
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from menagerie.personas.resolve import Resolver
     from menagerie.settings import Settings
     from menagerie.store.database import Store
+
+EXPORTS: Final = 2
+"""Files of conversations that are made at a time; each keeps a processor busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Services:
     facts: FactBases
     rates: RateLimits = field(default_factory=RateLimits)
     branding: Branding = field(default_factory=neutral)
+    exporting: Places = field(default_factory=lambda: Places(EXPORTS))
     uploading: UploadLimits = field(init=False)
 
     def __post_init__(self) -> None:

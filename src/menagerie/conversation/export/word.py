@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from menagerie.conversation.export.document import Document, Exchange, Source
+from menagerie.conversation.export.tables import Table, table_at
 
 CODE: Final = "Menagerie Code"
 """The style of code in an answer."""
@@ -90,9 +91,14 @@ class _Writer:
         self._paragraph(exchange.asked)
         self._said(self._paragraph(style="Quote"), exchange.question, exchange.question_language)
         self._paragraph(document.word("answer"), "Heading 2")
-        for style, words in _paragraphs(exchange.answer):
+        spoken = exchange.answer_language
+        for style, block in _blocks(exchange.answer):
+            if isinstance(block, Table):
+                caption = f"{document.word('answer')} ({exchange.heading})"
+                self._table(block.head, block.rows, caption, spoken=spoken, marked=True)
+                continue
             paragraph = self._paragraph(style=style)
-            self._said(paragraph, words, exchange.answer_language, marked=style != CODE, bold=style == BOLD)
+            self._said(paragraph, block, spoken, marked=style != CODE, bold=style == BOLD)
         if exchange.note:
             self._paragraph(exchange.note, "Subtitle")
         if exchange.facts:
@@ -153,8 +159,17 @@ class _Writer:
                 said.text = piece
                 said.set(_SPACE, "preserve")
 
-    def _table(self, head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> None:
-        """A table with a row of headings that is repeated on every page, and a caption for who does not see it."""
+    def _table(
+        self,
+        head: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        caption: str,
+        *,
+        spoken: str = "",
+        marked: bool = False,
+    ) -> None:
+        """A table with a row of headings that is repeated on every page, and a caption for who does not see it. Its
+        words are in the language `spoken`, and `marked` as in `_said`."""
         table = self._child(self._body, "w:tbl")
         properties = self._child(table, "w:tblPr")
         self._child(properties, "w:tblStyle", val=self._styles["Table Grid"])
@@ -171,7 +186,7 @@ class _Writer:
                 self._child(self._child(row, "w:trPr"), "w:tblHeader")
             for words in cells:
                 paragraph = self._child(self._child(row, "w:tc"), "w:p")
-                self._text(paragraph, words, bold=number == 0)
+                self._said(paragraph, words, spoken, marked=marked, bold=number == 0)
         self._paragraph()
 
     def _child(self, parent: Any, name: str, **attributes: str) -> Any:
@@ -188,11 +203,13 @@ def _row(document: Document, source: Source) -> tuple[str, str, str]:
     return str(source.number), about, source.passage
 
 
-def _paragraphs(words: str) -> Iterator[tuple[str, str]]:
-    """The paragraphs of a text in Markdown, each with its style: empty for plain ones."""
+def _blocks(words: str) -> Iterator[tuple[str, str | Table]]:
+    """The tables and paragraphs of a text in Markdown, each with its style: empty for plain ones."""
     waiting: list[str] = []
-    fence = ""
-    for line in words.split("\n"):
+    fence, lines, at = "", words.split("\n"), 0
+    while at < len(lines):
+        line = lines[at]
+        at += 1
         opened = _FENCE.match(line)
         if fence:
             if opened and opened[1].startswith(fence) and not line[opened.end() :].strip():
@@ -202,10 +219,17 @@ def _paragraphs(words: str) -> Iterator[tuple[str, str]]:
                 waiting.append(line)
             continue
         bullet, heading = _BULLET.match(line), _HEADING.match(line)
-        if waiting and (opened or bullet or heading or not line.strip()):
+        end, table = table_at(lines, at - 1)
+        if waiting and (opened or bullet or heading or table or not line.strip()):
             yield "", "\n".join(waiting)
             waiting = []
-        if opened:
+        if table:
+            yield "", table
+            at = end
+        elif end >= at:
+            waiting += lines[at - 1 : end]
+            at = end
+        elif opened:
             fence = opened[1]
         elif bullet:
             yield "List Bullet", line[bullet.end() :]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -145,8 +146,10 @@ async def export_conversation(
         zone=ZoneInfo(services.settings.timezone),
         at=datetime.now(UTC),
     )
-    made = await run_in_threadpool(download, branch, form)
-    headers = {"Content-Disposition": f'attachment; filename="{made.name}"', "Content-Language": language}
+    async with services.exporting.place(user.share):
+        made = await run_in_threadpool(download, branch, form)
+    name = f"filename=\"{made.name}\"; filename*=UTF-8''{quote(made.full_name, safe='')}"
+    headers = {"Content-Disposition": f"attachment; {name}", "Content-Language": language}
     return Response(made.content, media_type=made.media_type, headers=headers)
 
 
