@@ -91,6 +91,17 @@ def test_it_is_told_where_nothing_leaves_the_machine_and_what_still_does(languag
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_wikis_and_feeds_are_not_called_right_where_nothing_leaves_the_machine(language: Language) -> None:
+    for allowed in ("", "wiki.example.org"):
+        findings = [*sources(Settings(outside="off", fetch_allow=allowed), language)]  # type: ignore[arg-type]
+        for name in ("wikis", "feeds"):
+            ((state, seen),) = [(state, seen) for state, key, seen in findings if key == name]
+            assert state == "note"
+            assert "MENAGERIE_OUTSIDE" in seen
+            assert allowed in seen
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_it_is_told_who_searches_which_wikis_there_are_and_how_many_feeds(
     settings: Settings, language: Language, tmp_path: Path
 ) -> None:

@@ -19,8 +19,14 @@ from menagerie.settings_report import masked
 
 
 def sources(settings: Settings, language: Language) -> Iterator[Finding]:
-    """A line for each."""
+    """A line for each; where nothing may leave the machine, those say so that would go out."""
     yield _search(settings, language)
+    if settings.outside == "off":
+        hosts = ", ".join(map(str, settings.fetch_allow))
+        key = "cli.doctor.sources_except" if hosts else "cli.doctor.sources_off"
+        for name in ("wikis", "feeds"):
+            yield "note", name, text(key, language, **({"hosts": hosts} if hosts else {}))
+        return
     named = [host_of(address) for address in settings.wikis]
     yield "ok", "wikis", ", ".join(dict.fromkeys(["wikipedia.org", *KNOWN, *filter(None, named)]))
     yield _feeds(settings, language)

@@ -19,6 +19,7 @@ from menagerie.locales import LANGUAGES, Language, catalogue, text
 from menagerie.web.assets import assets
 from menagerie.web.branding import Brand, branding_of
 from menagerie.web.cards import Shown, shown
+from menagerie.web.identity import identify
 from menagerie.web.shown_sources import moment_text, shown_source
 from menagerie.web.view import view_of
 
@@ -114,6 +115,7 @@ def _shared(request: Request, language: Language) -> dict[str, object]:
     return {
         "brand": brand,
         "view": view_of(request),
+        "person": _person(request),
         "t": translated,
         "language": language,
         "other": OTHER[language],
@@ -124,6 +126,13 @@ def _shared(request: Request, language: Language) -> dict[str, object]:
         "version": __version__,
         "page_texts": page_texts,
     }
+
+
+def _person(request: Request) -> str:
+    """The name of who is signed in; empty where no proxy names anybody."""
+    services = getattr(getattr(request.scope.get("app"), "state", None), "services", None)
+    names = identify(request, services.settings).names if services is not None else ()
+    return names[0] if names else ""
 
 
 def _named(key: str, language: Language, brand: Brand) -> dict[str, object]:
