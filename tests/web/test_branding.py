@@ -158,6 +158,19 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a far style": (svg("<style>@import 'a.css'</style>"), "loads something from elsewhere in “style”"),
     "a far fill": (svg('<path fill="url(//example.org/a)"/>'), "loads something from elsewhere in “fill”"),
+    "a contact that runs": (
+        change('"help@example.org"', '"javascript:alert(1)"'),
+        "contact.en must be an e-mail",
+    ),
+    "a contact in clear": (
+        change('"help@example.org"', '"http://example.org"'),
+        "contact.en must be an e-mail",
+    ),
+    "misspelt file": (
+        put("privacy.eng.md", "x"),
+        "privacy.eng.md: is no file of a branding. Did you mean privacy.en",
+    ),
+    "unknown file": (put("logo.bmp", "x"), "logo.bmp: is no file of a branding; take it out"),
     "only dark": (lambda folder: (folder / "mark.svg").unlink(), "mark-dark.svg: needs mark.svg beside it"),
 }
 
@@ -185,6 +198,33 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         read_branding(Settings(branding=str(folder)))
 
     assert len(refused.value.problems) == 3
+
+
+def test_of_a_mark_all_that_is_wrong_is_told_at_once_and_each_thing_once(tmp_path: Path) -> None:
+    folder = brand(tmp_path / "brand")
+    svg('<script/><script/><path onload="x"/><image href="https://example.org/a.png"/>', "")(folder)
+
+    with pytest.raises(BrandingError) as refused:
+        read_branding(Settings(branding=str(folder)))
+
+    told = [(problem.reason, problem.values["what"]) for problem in refused.value.problems]
+    assert told == [
+        ("svg_no_view_box", ""),
+        ("svg_forbidden", "script"),
+        ("svg_forbidden", "onload"),
+        ("svg_loads", "href"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "contact", ["help@example.org", "mailto:help@example.org", "https://example.org/help", "Help desk: 5555"]
+)
+def test_a_contact_is_an_address_to_write_to_one_of_the_web_or_words(tmp_path: Path, contact: str) -> None:
+    folder = brand(tmp_path / "brand")
+    change('"help@example.org"', f'"{contact}"')(folder)
+    shown = read_branding(Settings(branding=str(folder))).in_language("en")
+    assert shown.contact == contact
+    assert bool(shown.contact_link) == (not contact.startswith("Help"))
 
 
 @pytest.mark.parametrize("branding", ["Canada", "/nowhere/at/all"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,15 +16,20 @@ from markupsafe import Markup
 from menagerie.locales import LANGUAGES, Language, text
 from menagerie.web.branding import SURFACES, TEXTS, Brand, BrandFile, Branding
 from menagerie.web.colours import contrast, is_colour
-from menagerie.web.marks import MarkError, check_mark
+from menagerie.web.marks import mark_faults
 from menagerie.web.prose import rendered
 
 TOML: Final = "brand.toml"
 NAMES: Final = ("service", "department", "classification", "contact")
+MARKS: Final = ("mark.svg", "mark-dark.svg")
 MOST_LETTERS: Final = 200
 LARGEST_TEXT: Final = 262_144
 LEAST_CONTRAST: Final = 5.5
 """Of an accent on its ground: 4.5 is left where it stands on a tint of itself."""
+
+_SCHEME: Final = re.compile(
+    r"mailto:|[A-Za-z][A-Za-z0-9+.-]*://|(?:javascript|data|vbscript|file|tel|sms):", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ class _Folder:
             self._seen.update(css)
             files["brand.css"] = BrandFile(css, "text/css")
         texts = {language: dict(self._texts(language)) for language in LANGUAGES}
+        self._look_for_unknown_files()
         if self._problems:
             raise BrandingError(self._folder, tuple(self._problems))
         version = self._seen.hexdigest()[:12]
@@ -153,6 +160,8 @@ class _Folder:
                 self._wrong(TOML, "no_line", key=key)
             elif len(value) > MOST_LETTERS:
                 self._wrong(TOML, "too_long", key=key, limit=MOST_LETTERS)
+            elif name == "contact" and _names_other_scheme(value):
+                self._wrong(TOML, "no_contact", key=key)
             else:
                 found[language] = value.strip()
         for key in pair.keys() - set(LANGUAGES):
@@ -175,18 +184,29 @@ class _Folder:
         return given["light"], given["dark"]
 
     def _marks(self) -> Iterator[tuple[str, BrandFile]]:
-        for name in ("mark.svg", "mark-dark.svg"):
+        for name in MARKS:
             content = self._content(name)
             if content is None:
                 continue
-            try:
-                check_mark(content)
-            except MarkError as problem:
-                self._wrong(name, f"svg_{problem.reason}", what=problem.what)
-            else:
+            faults = mark_faults(content)
+            for fault in faults:
+                self._wrong(name, f"svg_{fault.reason}", what=fault.what)
+            if not faults:
                 yield name, BrandFile(content, "image/svg+xml")
         if (self._folder / "mark-dark.svg").exists() and not (self._folder / "mark.svg").exists():
             self._wrong("mark-dark.svg", "no_mark")
+
+    def _look_for_unknown_files(self) -> None:
+        """A misspelt name would be a file that nobody sees. Hidden files are the system's own affair."""
+        known = [TOML, *MARKS, *(f"{name}.{language}.md" for name in TEXTS for language in LANGUAGES)]
+        try:
+            there = sorted(path.name for path in self._folder.iterdir())
+        except OSError:  # told by then
+            return
+        for name in there:
+            if name not in known and not name.startswith("."):
+                near = get_close_matches(name, known, 1)
+                self._wrong(name, "unknown_file_nearest" if near else "unknown_file", **_nearest(near))
 
     def _texts(self, language: Language) -> Iterator[tuple[str, Markup]]:
         for name in TEXTS:
@@ -205,6 +225,12 @@ class _Folder:
                 yield name, rendered(content.decode(), 3 if name == "privacy" else 2)
             except UnicodeDecodeError:
                 self._wrong(file, "no_utf8")
+
+
+def _names_other_scheme(contact: str) -> bool:
+    """Whether a contact is an address that begins with anything but `mailto:` or `https://`."""
+    scheme = _SCHEME.match(contact.strip())
+    return scheme is not None and scheme[0].lower() not in {"mailto:", "https://"}
 
 
 def _nearest(near: list[str]) -> dict[str, object]:

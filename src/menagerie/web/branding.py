@@ -42,7 +42,7 @@ class Brand:
     @property
     def contact_link(self) -> str:
         """Where a contact that is an address leads; empty where it is none."""
-        if self.contact.startswith("https://"):
+        if self.contact.lower().startswith(("https://", "mailto:")):
             return self.contact
         return f"mailto:{self.contact}" if "@" in self.contact and " " not in self.contact else ""
 

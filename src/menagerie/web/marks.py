@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -20,42 +22,44 @@ _INSIDE: Final = re.compile(r"#|data:image/(png|jpeg|webp);base64,", re.IGNORECA
 _LOADS: Final = re.compile(r"@import|url\(\s*['\"]?\s*(?!#)|expression\(|javascript:", re.IGNORECASE)
 
 
-class MarkError(Exception):
-    """An SVG that is refused: `reason` is the end of a `branding.problem.svg_*` key, `what` the thing at fault."""
+@dataclass(frozen=True)
+class MarkFault:
+    """Why an SVG is refused: `reason` is the end of a `branding.problem.svg_*` key, `what` the thing at fault."""
 
-    def __init__(self, reason: str, what: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.what = what
+    reason: str
+    what: str = ""
 
 
-def check_mark(content: bytes) -> None:
-    """Raises `MarkError` where `content` is no SVG, or one that could run or load something."""
+def mark_faults(content: bytes) -> tuple[MarkFault, ...]:
+    """All that keeps `content` from being a mark: it is no SVG, or could run or load something. Each is told once."""
     try:
         root = fromstring(content, forbid_dtd=True)
     except (ParseError, ValueError, LookupError) as failure:
-        raise MarkError("broken" if not isinstance(failure, DefusedXmlException) else "entities") from failure
+        return (MarkFault("entities" if isinstance(failure, DefusedXmlException) else "broken"),)
+    return tuple(dict.fromkeys(_faults(root)))
+
+
+def _faults(root: Element) -> Iterator[MarkFault]:
     if root.tag != f"{{{SVG}}}svg":
-        raise MarkError("other_root")
+        yield MarkFault("other_root")
+        return
     if not root.get("viewBox"):
-        raise MarkError("no_view_box")
+        yield MarkFault("no_view_box")
     for element in root.iter():
         name = _local(element.tag)
         if name in _FORBIDDEN:
-            raise MarkError("forbidden", name)
+            yield MarkFault("forbidden", name)
         if name == "style" and _LOADS.search("".join(element.itertext())):
-            raise MarkError("loads", name)
+            yield MarkFault("loads", name)
         for attribute, value in element.attrib.items():
-            _check_attribute(_local(attribute), value)
+            yield from _faults_of_attribute(_local(attribute), value)
 
 
-def _check_attribute(name: str, value: str) -> None:
+def _faults_of_attribute(name: str, value: str) -> Iterator[MarkFault]:
     if name.startswith("on"):
-        raise MarkError("forbidden", name)
-    if name in {"href", "src"} and not _INSIDE.match(value.strip()):
-        raise MarkError("loads", name)
-    if _LOADS.search(value):
-        raise MarkError("loads", name)
+        yield MarkFault("forbidden", name)
+    if (name in {"href", "src"} and not _INSIDE.match(value.strip())) or _LOADS.search(value):
+        yield MarkFault("loads", name)
 
 
 def _local(name: object) -> str:
