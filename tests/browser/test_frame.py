@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.archive import Archive
 from tests.browser.conftest import OpenPage, violations, watched_pages
 from tests.browser.stage import stage
 from tests.web.brands import brand
@@ -97,6 +98,26 @@ def test_the_header_is_one_row_where_there_is_room_for_it(open_page: OpenPage, l
         assert len(rows) == 6, path
         assert max(middle for middle, _ in rows) - min(middle for middle, _ in rows) <= 2, path
         assert max(height for _, height in rows) <= 48, path
+
+
+def test_the_header_says_who_is_signed_in_and_stays_low(chromium: Browser, tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    person = "very-long-name." * 12 + "@example.org"
+    try:
+        with watched_pages(chromium, archive.origin) as opened:
+            for width in (320, 720, 800, 960, 1100, 1280):
+                page = opened(
+                    "/fr/about",
+                    viewport={"width": width, "height": 640},
+                    extra_http_headers={"X-Forwarded-User": person},
+                )
+                assert page.locator(".top").evaluate("(top) => top.offsetHeight") <= 56, width
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+                if width == 320:
+                    page.get_by_role("button", name="Menu").click()
+                expect(page.get_by_text(person).filter(visible=True)).to_have_count(1)
+    finally:
+        archive.close()
 
 
 def test_on_a_narrow_page_a_menu_holds_the_places_for_the_keyboard_too(open_page: OpenPage) -> None:

@@ -43,6 +43,20 @@ async def test_the_privacy_notice_says_how_long_files_are_kept_here(tmp_path: Pa
         assert "pendant 7 jours" in await response.text()
 
 
+async def test_the_header_says_who_is_signed_in_and_believes_only_a_trusted_proxy(tmp_path: Path) -> None:
+    named = {"X-Forwarded-User": "<b>Ann"}
+    for folder, proxies, count in (("one", ("127.0.0.0/8",), 2), ("two", (), 0)):
+        (tmp_path / folder).mkdir()
+        given = with_pages(tmp_path / folder, trusted_proxies=proxies)
+        async with serving(given) as client, client.get("/fr/about", headers=named) as response:
+            page = await response.text()
+        assert page.count('<bdi translate="no">&lt;b&gt;ann</bdi>') == count
+        assert page.count("Session de") == count
+        assert "<b>ann" not in page.lower()
+    async with serving(with_pages(tmp_path)) as client, client.get("/fr/about") as response:
+        assert "Session de" not in await response.text()
+
+
 async def test_an_error_page_has_the_number_of_the_request_and_ways_on(tmp_path: Path) -> None:
     asked = {"Accept": "text/html"}
     async with serving(with_pages(tmp_path)) as client, client.get("/fr/nothing", headers=asked) as response:
