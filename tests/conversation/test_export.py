@@ -409,3 +409,34 @@ def test_an_answer_without_an_account_and_one_that_never_came_are_told_too(
     if form != "json":
         assert "broken off" in told
         assert "still being written" in told
+
+
+LONG = {
+    "lines": "a\n" * 100_000,
+    "tabs": "\t" * 345_000,
+    "marks": "**a**`b`" * 40_000,
+    "lists": "- a\n" * 50_000,
+    "characters": "é" * 150_000,
+}
+
+
+@pytest.mark.parametrize("said", LONG.values(), ids=LONG)
+def test_a_long_text_has_only_its_beginning_in_a_word_file_which_says_so(said: str) -> None:
+    source = SourceFacts(1, "page", title="Far", address="https://example.ca/", passage=said)
+    account = msgspec.json.encode(msgspec.structs.replace(ACCOUNT, sources=(source,))).decode()
+    opened = word(turn(1, said, prompt=said, provenance=account), turn(2, "Fine."), language="fr")
+    assert len(list(opened.element.body.iter())) < 80_000
+    told = words_in(opened)
+    assert len(told) < 400_000
+    assert told.count("trop longue pour un fichier Word") == 3
+    assert "Fine." in told
+
+
+def test_a_long_conversation_has_only_its_beginning_in_a_word_file_which_says_so() -> None:
+    for said, most in (("a" * 90_000, 24), ("**a** " * 2_400, 60)):
+        opened = word(*(turn(number, said, prompt="?", provenance=None) for number in range(1, 81)))
+        told = words_in(opened)
+        assert len(told) < 2_300_000
+        assert len(list(opened.element.body.iter())) < 350_000
+        assert told.count("Asked on") <= most
+        assert told.count("The rest of this conversation") == 1

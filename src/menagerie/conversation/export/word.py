@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,14 @@ MONOSPACED: Final = "Consolas"
 _TAGS: Final[dict[str, str]] = {"en": "en-CA", "fr": "fr-CA"}
 _SPACE: Final = "{http://www.w3.org/XML/1998/namespace}space"
 _BREAKS: Final = re.compile("([\n\t])")
+_PARTS: Final = re.compile(r"[\n\t*`]")
+_LONGEST: Final = 100_000
+"""Characters of one text, whose rest is left out."""
+_MOST_PARTS: Final = 5_000
+"""Line ends, tabs and marks of one text: each can make elements of its own, of some hundred bytes each."""
+_MOST_CHARACTERS: Final = 2_000_000
+_MOST_ELEMENTS: Final = 300_000
+"""Those of a document, which ends after the exchange that passes either."""
 _FENCE: Final = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _BULLET: Final = re.compile(r"\s*[-*+]\s+")
 _HEADING: Final = re.compile(r" {0,3}#{1,6}\s+")
@@ -49,6 +58,7 @@ class _Writer:
         self._name: Any = functools.cache(qn)
         self._sub_element: Any = etree.SubElement
         self._body: Any = self._file.element.body
+        self._characters = self._elements = 0
         code = self._file.styles.add_style(CODE, WD_STYLE_TYPE.PARAGRAPH)
         code.base_style = self._file.styles["No Spacing"]
         code.font.name, code.font.size = MONOSPACED, Pt(9)
@@ -64,6 +74,9 @@ class _Writer:
         pairs = [(fact.name, fact.value) for fact in document.facts]
         self._table((document.word("name"), document.word("value")), pairs, document.title)
         for exchange in document.exchanges:
+            if self._characters > _MOST_CHARACTERS or self._elements > _MOST_ELEMENTS:
+                self._paragraph(document.word("rest_left_out"), "Intense Quote")
+                break
             self._exchange(exchange)
         self._body.append(section)
         made = io.BytesIO()
@@ -89,16 +102,21 @@ class _Writer:
         document = self._document
         self._paragraph(exchange.heading, "Heading 1")
         self._paragraph(exchange.asked)
-        self._said(self._paragraph(style="Quote"), exchange.question, exchange.question_language)
+        question, answer = _beginning(exchange.question), _beginning(exchange.answer)
+        self._said(self._paragraph(style="Quote"), question, exchange.question_language)
+        if len(question) < len(exchange.question):
+            self._paragraph(document.word("left_out"), "Subtitle")
         self._paragraph(document.word("answer"), "Heading 2")
         spoken = exchange.answer_language
-        for style, block in _blocks(exchange.answer):
+        for style, block in _blocks(answer):
             if isinstance(block, Table):
                 caption = f"{document.word('answer')} ({exchange.heading})"
                 self._table(block.head, block.rows, caption, spoken=spoken, marked=True)
                 continue
             paragraph = self._paragraph(style=style)
             self._said(paragraph, block, spoken, marked=style != CODE, bold=style == BOLD)
+        if len(answer) < len(exchange.answer):
+            self._paragraph(document.word("left_out"), "Subtitle")
         if exchange.note:
             self._paragraph(exchange.note, "Subtitle")
         if exchange.facts:
@@ -151,6 +169,7 @@ class _Writer:
                 self._child(properties, "w:b")
             if tag:
                 self._child(properties, "w:lang", val=tag)
+        self._characters += len(words)
         for piece in _BREAKS.split(words):
             if piece in {"\n", "\t"}:
                 self._child(run, "w:br" if piece == "\n" else "w:tab")
@@ -191,6 +210,7 @@ class _Writer:
 
     def _child(self, parent: Any, name: str, **attributes: str) -> Any:
         """A new last child of an element. `name` has the prefix `w:`, which the names of attributes go without."""
+        self._elements += 1
         child = self._sub_element(parent, self._name(name))
         for attribute, value in attributes.items():
             child.set(self._name(f"w:{attribute}"), value)
@@ -200,7 +220,16 @@ class _Writer:
 def _row(document: Document, source: Source) -> tuple[str, str, str]:
     address = f"{document.word('address')} {source.address}" if source.address else ""
     about = "\n".join(part for part in (source.called, *source.details, address) if part)
-    return str(source.number), about, source.passage
+    passage = _beginning(source.passage)
+    if len(passage) < len(source.passage):
+        passage = f"{passage}\n[{document.word('left_out')}]"
+    return str(source.number), _beginning(about), passage
+
+
+def _beginning(words: str) -> str:
+    """As much of a text as a document takes."""
+    parts = itertools.islice(_PARTS.finditer(words, 0, _LONGEST), _MOST_PARTS, None)
+    return words[: next((part.start() for part in parts), _LONGEST)]
 
 
 def _blocks(words: str) -> Iterator[tuple[str, str | Table]]:
