@@ -92,6 +92,18 @@ async def test_a_conversation_is_told_as_it_was_held(store: Store) -> None:
     assert (tree.leaf, tree.running) == (two, None)
 
 
+async def test_of_a_prompt_that_was_too_long_only_the_beginning_is_kept(store: Store) -> None:
+    long = "é" * 2_001
+    _, session = await say(store, "1")
+    for prompt, code, kept in (
+        (long, "prompt.too_long", "é" * 2_000 + "…"),
+        ("é" * 2_000, "prompt.too_long", "é" * 2_000),
+        (long, "engine.lost", long),
+    ):
+        await say(store, prompt, session, outcome="failed", code=code)
+        assert (await store.conversations.get(session, ANN)).turns[-1].prompt == kept
+
+
 async def test_branches_merge_into_one_tree_whichever_session_it_is_asked_by(store: Store) -> None:
     one, session = await say(store, "1")
     two, _ = await say(store, "2", session)

@@ -39,8 +39,9 @@ log = structlog.get_logger("menagerie.live")
 _HELD_S: Final = 60.0
 _HELD_BYTES: Final = 32 * 1024 * 1024
 _HELD_TURNS: Final = 1_000
-_MOST_AWAY: Final = 64
-"""Turns of one share that go on without anybody; of more, the one that was left first ends."""
+_MOST_AWAY: Final = 4
+"""Turns of one share that go on without anybody; of more, the one that was left first ends. Enough for tabs whose
+connection broke, and too few to hold every slot of an engine against those who wait for an answer."""
 _LOOKS_AGAIN_S: Final = 1.0
 """Seconds between two looks at a turn that another service runs."""
 _FAREWELL_S: Final = 1.0

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import msgspec
 import structlog
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, insert, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from menagerie.core.errors import ErrorCode, MenagerieError
@@ -30,6 +30,8 @@ from menagerie.store.turn_records import TurnRecord, record_named, record_of
 
 __all__ = ["Conversation", "Outcome", "TurnEnd", "TurnRecord", "TurnStart", "Turns"]
 
+LONGEST_REFUSED: Final = 2_000
+"""Characters that are kept of a prompt too long for its model: nobody can go on from it."""
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
@@ -241,6 +243,8 @@ def _accept(connection: Connection, *, start: TurnStart, instance: int) -> Conve
 def _finish(connection: Connection, *, turn: str, end: TurnEnd, lines: list[Row]) -> bool:
     """Whether the turn was still open."""
     ended = connection.execute(_END_TURN, {"turn_id": turn, **_account(end)}).mappings().one_or_none()
+    if ended is not None and end.code == ErrorCode.PROMPT_TOO_LONG and end.answer is None:
+        connection.execute(_SHORTEN, {"turn_key": ended["key"]})
     if ended is not None:
         lines = [*lines, _line(ended, end.outcome, end.code, end.timings, end.at)]
         said = () if end.answer is None else (*end.before, end.user, end.answer)
@@ -348,6 +352,11 @@ _INSERT_MESSAGE: Final = insert(messages)
 _ENDED: Final = (turns.c.key, turns.c.id, turns.c.session, turns.c.persona, turns.c.owner, turns.c.address)
 _END_TURN: Final = (
     update(turns).where(turns.c.id == bindparam("turn_id"), turns.c.outcome == "accepted").returning(*_ENDED)
+)
+_SHORTEN: Final = (
+    update(turns)
+    .where(turns.c.key == bindparam("turn_key"), func.length(turns.c.prompt) > LONGEST_REFUSED)
+    .values(prompt=func.substr(turns.c.prompt, 1, LONGEST_REFUSED) + "…")
 )
 _GROW_SESSION: Final = (
     update(sessions)
