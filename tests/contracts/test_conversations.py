@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -13,8 +14,9 @@ from sqlalchemy import select
 from menagerie.core.errors import ErrorCode, MenagerieError
 from menagerie.core.identity import User
 from menagerie.core.provenance import CitationFacts, SourceFacts
-from menagerie.store.conversations import Feedback, Tree, Wanted
+from menagerie.store.conversations import Feedback, Summary, Tree, Wanted
 from menagerie.store.database import Store
+from menagerie.store.searching import Search
 from menagerie.store.tables import turn_feedback
 from menagerie.store.turns import Outcome
 from tests.store.examples import ANN, BOB, PROVENANCE, end, start, words
@@ -284,6 +286,55 @@ async def test_a_search_stops_when_it_has_read_enough_and_goes_on_from_there(
         pages += 1
     assert [one.title for one in page.conversations] == ["needle"]
     assert pages == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "words"), [("\ufdfa" * 20, "needle"), ("x" * 60, "needle six other words and more")]
+)
+async def test_what_a_search_has_read_is_counted_as_folded_and_for_each_word(
+    store: Store, monkeypatch: pytest.MonkeyPatch, said: str, words: str
+) -> None:
+    monkeypatch.setattr("menagerie.store.searching.MOST_READ", 300)
+    for _ in range(25):
+        await say(store, said, answer="")
+    monkeypatch.setattr("menagerie.store.conversations.AT_ONCE", 1)
+    page = await store.conversations.list(ANN, Wanted(words=words))
+    assert page.after == (await store.conversations.list(ANN, ALL)).conversations[0].newest_turn
+
+
+async def test_a_search_looks_for_its_first_sixteen_words(store: Store) -> None:
+    words = [f"w{number:02}" for number in range(17)]
+    await say(store, " ".join(words[:16]), answer="")
+    assert len(await titles(store, " ".join(words))) == 1
+    assert await titles(store, " ".join(reversed(words))) == []
+
+
+async def test_one_search_of_a_person_runs_at_a_time_and_holds_nobody_else_up(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await say(store, "needle")
+    await say(store, "needle", user=BOB)
+    began, go_on, running = asyncio.Event(), asyncio.Event(), 0
+
+    async def matching(self: Search, summaries: Sequence[Summary]) -> Sequence[Summary]:
+        nonlocal running
+        if summaries[0].newest_turn == hers:
+            running += 1
+            assert running == 1
+            began.set()
+            await go_on.wait()
+            running -= 1
+        return summaries
+
+    (summary,) = (await store.conversations.list(ANN, ALL)).conversations
+    hers = summary.newest_turn
+    monkeypatch.setattr(Search, "matching", matching)
+    searches = [asyncio.create_task(titles(store, "needle")) for _ in range(3)]
+    async with asyncio.timeout(5):
+        await began.wait()
+        assert await titles(store, "needle", BOB) == ["needle"]
+        go_on.set()
+        assert await asyncio.gather(*searches) == [["needle"]] * 3
 
 
 async def test_a_title_is_the_beginning_of_the_first_prompt_on_one_line_until_a_name_is_given(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Literal
+from weakref import WeakValueDictionary
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
@@ -95,10 +97,11 @@ class Conversations:
     def __init__(self, database: Database, log: Log) -> None:
         self._database = database
         self._log = log
+        self._searching: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def list(self, user: User, wanted: Wanted, *, limit: int = 50, before: str = "") -> Page:
         """At most `limit` conversations of `user`, from where an earlier page ended. A search looks through so much
-        and no more, and then ends its page early.
+        and no more, and then ends its page early; of one person's searches, one runs at a time.
 
         Nobody in particular has no list. Raises `session.unknown` for a `before` that is none of theirs.
         """
@@ -106,19 +109,10 @@ class Conversations:
             return Page(conversations=())
         at = await self._database.read(lambda connection: _cursor(connection, before, user))
         search = Search(self._database, wanted.words)
-        found: list[Summary] = []
-        while True:
-            count = min(limit - len(found), AT_ONCE) if search.words else limit - len(found)
-            part = await self._database.read(
-                partial(listed, user=user, wanted=wanted, before=at, limit=count + 1)
-            )
-            has_more, part = len(part) > count, part[:count]
-            found += await search.matching(part)
-            if not has_more:
-                return Page(conversations=tuple(found))
-            at = part[-1].newest
-            if len(found) >= limit or search.is_spent:
-                return Page(conversations=tuple(found), after=part[-1].newest_turn)
+        if not search.words:
+            return await self._listed(user, wanted, at, limit, search)
+        async with self._searching.setdefault(user.share, asyncio.Lock()):
+            return await self._listed(user, wanted, at, limit, search)
 
     async def get(self, session: str, user: User) -> Tree:
         """A conversation with all that was said in it. Raises `session.unknown`."""
@@ -171,6 +165,21 @@ class Conversations:
             user=user.id,
             address=user.address,
         )
+
+    async def _listed(self, user: User, wanted: Wanted, at: int | None, limit: int, search: Search) -> Page:
+        found: list[Summary] = []
+        while True:
+            count = min(limit - len(found), AT_ONCE) if search.words else limit - len(found)
+            part = await self._database.read(
+                partial(listed, user=user, wanted=wanted, before=at, limit=count + 1)
+            )
+            has_more, part = len(part) > count, part[:count]
+            found += await search.matching(part)
+            if not has_more:
+                return Page(conversations=tuple(found))
+            at = part[-1].newest
+            if len(found) >= limit or search.is_spent:
+                return Page(conversations=tuple(found), after=part[-1].newest_turn)
 
 
 def _cursor(connection: Connection, before: str, user: User) -> int | None:

@@ -15,7 +15,10 @@ from menagerie.store.listing import Summary
 from menagerie.store.tables import messages, sessions, turns
 
 MOST_READ: Final = 8_000_000
-"""Characters that one search reads before it stops, at the end of the conversations that it is looking through."""
+"""Folded characters that one search reads before it stops, once for each word that it looks for in them, at the end of
+the conversations that it is looking through. Folding can make eighteen characters of one."""
+MOST_WORDS: Final = 16
+"""Words that are looked for; of more, the first."""
 _ROWS: Final = 100
 _PIECE: Final = 65_536
 """Characters that are folded without letting anybody else work."""
@@ -31,7 +34,7 @@ class Search:
     matches."""
 
     def __init__(self, database: Database, words: str) -> None:
-        self.words = frozenset(searchable(words).split())
+        self.words = frozenset([*dict.fromkeys(searchable(words).split())][:MOST_WORDS])
         self._database = database
         self._read = 0
 
@@ -45,13 +48,12 @@ class Search:
         if not self.words or not summaries:
             return summaries
         missing = {one.id: set(self.words) for one in summaries}
-        await asyncio.to_thread(_strike, missing, [(one.id, one.title) for one in summaries])
+        self._read += await asyncio.to_thread(_strike, missing, [(one.id, one.title) for one in summaries])
         for pages in (self._prompts, self._answers):
             place: tuple[int, int] = (0, -1)
             while open_ := [trunk for trunk, words in missing.items() if words]:
                 said, place = await pages(open_, place)
-                self._read += sum(len(text) for _, text in said)
-                await asyncio.to_thread(_strike, missing, said)
+                self._read += await asyncio.to_thread(_strike, missing, said)
                 if len(said) < _ROWS:
                     break
         return [one for one in summaries if not missing[one.id]]
@@ -73,15 +75,19 @@ class Search:
         return await self._database.read(work)
 
 
-def _strike(missing: dict[str, set[str]], said: Sequence[Said]) -> None:
-    """Take from each conversation's missing words those that occur in what was said in it."""
+def _strike(missing: dict[str, set[str]], said: Sequence[Said]) -> int:
+    """Take from each conversation's missing words those that occur in what was said in it. Gives how many characters
+    were read for that, counted for each word."""
+    read = 0
     for trunk, text in said:
         for piece in _pieces(text):
             words = missing[trunk]
             if not words:
                 break
             folded = searchable(piece)
+            read += len(folded) * len(words)
             words.difference_update([word for word in words if word in folded])
+    return read
 
 
 def _pieces(text: str) -> Iterator[str]:
