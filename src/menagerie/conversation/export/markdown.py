@@ -16,7 +16,7 @@ _ACTIVE: Final = re.compile(
       <(?!https?://[^\s<>]*>)[A-Za-z/!?]     # a tag, a comment, an address that is none of the web
     | \]\((?!\s*<?https?://)                 # a link that leads elsewhere than to the web
     | !\[                                    # a picture, which is fetched when the file is read
-    | ^[\ \t>*+\-\d.)]*+\[(?:[^\[\]\\]|\\.)*+\]: # what makes links of all such brackets in the file
+    | ^[\ \t>*+\-\d.)]*+\[(?:[^\[\]\\]|\\[\s\S])*+\]: # what makes links of all such brackets in the file
     """,
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
