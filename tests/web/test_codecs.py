@@ -171,6 +171,7 @@ def test_where_to_look_is_said_in_fields_or_in_front_of_the_prompt(
         '{"prompt": 1}',
         '{"prompt": "x", "extra": 1}',
         '{"prompt": "x", "given": [{}]}',
+        '{"prompt": "x", "given": [' + ",".join(['{"kind": "text", "text": ""}'] * 65) + "]}",
         '{"prompt": "x", "request": "short"}',
         '{"prompt": "x", "request": "with a blank"}',
         '{"prompt": "x", "request": "a-name-and-a-line\\n"}',

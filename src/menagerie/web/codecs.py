@@ -118,7 +118,7 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
 
     prompt: str | None = None
     session: str | None = None
-    given: list[_GivenText] = []
+    given: Annotated[list[_GivenText], msgspec.Meta(max_length=64)] = []
     address: str = ""
     sources: Named = []
     documents: Named = []

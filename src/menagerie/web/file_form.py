@@ -18,6 +18,7 @@ from menagerie.web.openai.names import clean_name
 FILE: Final = "file"
 """The field that has the file."""
 _LONGEST_VALUE: Final = 1024
+_MOST_PARTS: Final = 10
 _PIECE: Final = 262_144
 """Bytes that are gathered before they are written."""
 
@@ -61,6 +62,7 @@ class FileForm:
         self._ignored = ignored
         self._pieces: list[bytes] = []
         self.waiting = 0
+        self._parts = 0
         self._header = self._header_value = b""
         self._disposition = b""
         self._field = ""
@@ -100,6 +102,9 @@ class FileForm:
         return piece
 
     def _begin(self) -> None:
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            raise InvalidRequestError("body_broken")
         self._header = self._header_value = self._disposition = self._value = b""
         self._field = ""
 
