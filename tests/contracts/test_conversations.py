@@ -16,6 +16,7 @@ from menagerie.core.identity import User
 from menagerie.core.provenance import CitationFacts, SourceFacts
 from menagerie.store.conversations import Feedback, Summary, Tree, Wanted
 from menagerie.store.database import Store
+from menagerie.store.listing import on_one_line
 from menagerie.store.searching import Search
 from menagerie.store.tables import turn_feedback
 from menagerie.store.turns import Outcome
@@ -351,6 +352,18 @@ async def test_a_title_is_the_beginning_of_the_first_prompt_on_one_line_until_a_
     assert (await store.sessions.list(ANN))[0].title == "Holidays"
     unnamed = await store.conversations.rename(session, "", ANN)
     assert (unnamed.title, unnamed.named) == (summary.title, False)
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("a\u00ad\u061c\u200b\u2060\u2064\u3164\U000e0000\U000e0041\U000e007fb", "ab"),
+        ("a\u200db\u200cc", "a\u200db\u200cc"),
+        ("\u3164 \u200b", ""),
+    ],
+)
+def test_a_title_has_nothing_that_is_not_seen(title: str, shown: str) -> None:
+    assert on_one_line(title) == shown
 
 
 async def test_a_branch_has_the_name_of_its_conversation(store: Store) -> None:

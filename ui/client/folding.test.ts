@@ -19,6 +19,11 @@ test("a title is one line, and turns nothing that stands beside it", () => {
   assert.equal(onOneLine("\u202Eeman\nlive\u0000\t\u2028 end\ufeff "), "eman live end");
 });
 
+test("a title has nothing that is not seen, but keeps what joins letters", () => {
+  assert.equal(onOneLine("a\u00ad\u061c\u200b\u2060\u2064\u3164\u{e0000}\u{e0041}\u{e007f}b\u200dc\u200cd"), "ab\u200dc\u200cd");
+  assert.equal(onOneLine("\u3164\u200b"), "");
+});
+
 test("a beginning is cut between words, with a sign that it is", () => {
   const cut = beginning("word ".repeat(40));
   assert.ok(cut.endsWith("word…"));

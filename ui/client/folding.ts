@@ -2,7 +2,8 @@
 
 const MARKS = /[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+/gu;
 const SAME: Readonly<Record<string, string>> = { œ: "oe", æ: "ae", "’": "'", "‘": "'", "\u02bc": "'" };
-const TURNING = /[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
+const UNSEEN =
+  /[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\u3164\ufeff\u{e0000}-\u{e007f}]/gu;
 const BREAKS = /[\p{Cc}\p{Zl}\p{Zp}\s]+/gu;
 
 /** Characters of a first prompt by which a conversation without a name is called. */
@@ -27,7 +28,7 @@ export function holds(folded: string, query: string): boolean {
 
 /** Text as a title may have it: on one line, without what is invisible and changes what stands beside it. */
 export function onOneLine(words: string): string {
-  return words.replace(TURNING, "").replace(BREAKS, " ").trim();
+  return words.replace(UNSEEN, "").replace(BREAKS, " ").trim();
 }
 
 /** The first words of a prompt, whole ones where that is possible. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import datetime
 from typing import Any, Final
@@ -15,8 +16,11 @@ from menagerie.store.tables import messages, sessions, turns
 LONGEST_BEGINNING: Final = 80
 """Characters of a first prompt by which a conversation without a name is called."""
 _READ: Final = 1000
-_MARKS: Final = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
-"""Characters that turn the direction of what stands beside them."""
+_MARKS: Final = re.compile(
+    "[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\u3164\ufeff\U000e0000-\U000e007f]+"
+)
+"""Characters that are not seen, or turn the direction of what stands beside them. Joiners are none: words of Persian
+and pictures of people need them."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +74,7 @@ def one_summary(connection: Connection, trunk: str) -> Summary:
 def on_one_line(words: str) -> str:
     """Text as a title may have it: on one line, without what is invisible and changes what stands beside it."""
     clean = "".join(
-        " " if unicodedata.category(one) in {"Cc", "Zl", "Zp"} else one for one in words if one not in _MARKS
+        " " if unicodedata.category(one) in {"Cc", "Zl", "Zp"} else one for one in _MARKS.sub("", words)
     )
     return " ".join(clean.split())
 
