@@ -171,6 +171,19 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         "privacy.eng.md: is no file of a branding. Did you mean privacy.en",
     ),
     "unknown file": (put("logo.bmp", "x"), "logo.bmp: is no file of a branding; take it out"),
+    "an escaped import": (svg(r"<style>@\69mport 'a.css'</style>"), "from elsewhere in “style”"),
+    "an escaped address": (svg(r"<style>g{fill:\75rl(//a/b)}</style>"), "from elsewhere in “style”"),
+    "an escape in a style": (svg(r'<g style="fill:\75rl(//a/b)"/>'), "from elsewhere in “style”"),
+    "an escape in a fill": (svg(r'<g fill="\75rl(//a/b)"/>'), "from elsewhere in “fill”"),
+    "a set of pictures": (
+        svg("<style>g{mask:-webkit-image-set('//a/b' 1x)}</style>"),
+        "from elsewhere in “style”",
+    ),
+    "a handler set later": (svg('<set attributeName="onclick" to="x"/>'), "mark.svg: has “onclick” in it"),
+    "a link set later": (
+        svg('<animate attributeName=" xlink:HREF" values="#a;//a/b"/>'),
+        "mark.svg: has “href” in it",
+    ),
     "only dark": (lambda folder: (folder / "mark.svg").unlink(), "mark-dark.svg: needs mark.svg beside it"),
 }
 
