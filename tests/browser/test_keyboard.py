@@ -163,7 +163,7 @@ def test_open_the_source_that_an_answer_cites(open_house: OpenPage, house: Theat
     _type(visit, f"{house.engine.url}/page How many days of leave?")
     visit.wait_answers(1)
     _newest(visit)
-    press(visit.messages.last.get_by_role("link", name="[1]", exact=True).first)
+    press(visit.messages.last.get_by_role("link", name="[1] Source 1", exact=True).first)
 
     passage = visit.log.get_by_text("Every beaver has twenty days of leave in a year, and may carry")
     expect(passage).to_be_visible()

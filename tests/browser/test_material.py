@@ -257,9 +257,9 @@ def test_what_the_service_refuses_is_told_in_the_persons_language(opened: Opened
 @pytest.mark.parametrize(
     ("file", "told"),
     [
-        (("film.mp4", "video/mp4", b"0"), "These are: pdf, docx"),
-        (("tool", "application/octet-stream", b"\x7fELF\x01\x01"), "These are: pdf, docx"),
-        (("unknown.bin", "", bytes(range(32))), "These are: pdf, docx"),
+        (("film.mp4", "video/mp4", b"0"), "Accepted: pdf, docx"),
+        (("tool", "application/octet-stream", b"\x7fELF\x01\x01"), "Accepted: pdf, docx"),
+        (("unknown.bin", "", bytes(range(32))), "Accepted: pdf, docx"),
         (("long.txt", "text/plain", b"x" * 2001), "The file is larger than 2 kB."),
         (("nothing.txt", "text/plain", b""), "The file is empty."),
     ],

@@ -324,7 +324,9 @@ const session = element("session", HTMLInputElement).value;
 const written = composer.text;
 const hadPlace = location.hash !== "";
 for (const message of document.querySelectorAll(".from-form")) message.remove();
-const id = placeOf(location) || session;
+// A reload may be faster than the address: what this tab was at then is what it goes on with.
+if (!isAgain()) memory.place = { conversation: "", title: "", leaf: "" };
+const id = placeOf(location) || session || memory.place.conversation;
 composer.move(id);
 if (written) composer.put(written);
 begun(id !== "");
@@ -335,3 +337,9 @@ whenIdle(() => {
   if (!conversation.tree.isEmpty) prepare();
 });
 if (matchMedia("(hover: hover) and (pointer: fine)").matches && (!hadPlace || placeOf(location))) composer.focus();
+
+/** Whether this page was left and is come back to, by a reload or a step in the browser's history. */
+function isAgain(): boolean {
+  const [how] = performance.getEntriesByType("navigation");
+  return how instanceof PerformanceNavigationTiming && how.type !== "navigate";
+}

@@ -3,12 +3,15 @@
  * measured that the browser would have to lay out for it: it tells when the page has grown.
  */
 
+import { element } from "./page.ts";
+
 const AT_THE_END = 96;
 
 export class Scrolling {
   readonly #page = document.documentElement;
+  readonly #chat = element("chat", HTMLDivElement);
   readonly #jump: HTMLElement;
-  #follows = true;
+  #follows = false;
   #last = 0;
 
   /** `jump` leads to the end; it is shown to those who are not there. */
@@ -50,6 +53,7 @@ export class Scrolling {
   #look(): void {
     const isAtEnd = this.#rest < AT_THE_END;
     if (isAtEnd) this.#follows = true;
-    if (this.#jump.hidden !== isAtEnd) this.#jump.hidden = isAtEnd;
+    const isHidden = isAtEnd || !this.#chat.classList.contains("is-begun");
+    if (this.#jump.hidden !== isHidden) this.#jump.hidden = isHidden;
   }
 }
