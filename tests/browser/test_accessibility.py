@@ -18,8 +18,9 @@ SCHEMES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def _empty(_page: Page) -> None:
-    """The page as it opens."""
+def _empty(page: Page) -> None:
+    """The page as it opens, once everything has found its place."""
+    page.wait_for_load_state("networkidle")
 
 
 def _streaming(page: Page) -> None:
