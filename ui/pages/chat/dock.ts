@@ -6,7 +6,7 @@ import type { Remembered } from "../../client/kept_here.ts";
 import type { Translate } from "../../client/texts.ts";
 import type { History } from "../../parts/history/history.ts";
 import { element, type Told } from "./page.ts";
-import { has, load } from "./parts.ts";
+import { load } from "./parts.ts";
 
 const WIDE = "(min-width: 64rem)";
 const CLOSED = "menagerie.history-closed";
@@ -30,10 +30,6 @@ export class Dock {
     this.#page = page;
     this.#t = t;
     this.#open = open;
-    if (!has("history")) {
-      this.#aside.hidden = true;
-      return;
-    }
     this.#toggle.hidden = false;
     this.#toggle.addEventListener("click", () => this.#press());
     element("history-close", HTMLButtonElement).addEventListener("click", () => this.#dialog.close());
@@ -51,7 +47,7 @@ export class Dock {
 
   /** A turn was added to it. */
   remember(entry: Remembered): void {
-    if (!has("history") || !entry.id) return;
+    if (!entry.id) return;
     void this.#load().then((list) => list?.remember(entry));
   }
 

@@ -13,8 +13,6 @@ const AT_ONCE = 20;
 const AT_FIRST = 6;
 const A_FEW = 3;
 const PATIENCE = 500;
-/** Milliseconds of one piece of work. */
-const PIECE = 10;
 /** The newest messages are laid out always; those before them when they come into view. */
 const LAID_OUT = 4;
 
@@ -64,20 +62,6 @@ export class Log {
   /** All that is shown looks as its turn is now. */
   update(): void {
     for (const view of this.#views.values()) view.update(this.#around(view.turn));
-  }
-
-  /** As `update`, the newest first and in pieces: where nobody waits for it. */
-  updateLater(): void {
-    const views = [...this.#views.values()].reverse();
-    const go = (): void => {
-      const until = performance.now() + PIECE;
-      for (let view = views.shift(); view; view = views.shift()) {
-        if (this.#views.get(view.turn.key) === view) view.update(this.#around(view.turn));
-        if (performance.now() > until) break;
-      }
-      if (views.length) setTimeout(go);
-    };
-    go();
   }
 
   /** Lead the keyboard to the newest answer. */

@@ -9,7 +9,6 @@ import "./narrow.css";
 import "./markdown.css";
 import "./streaming.css";
 
-import { whenIdle } from "../../client/idle.ts";
 import { keepPlace, placeOf } from "../../client/place.ts";
 import { PersonaSocket } from "../../client/socket.ts";
 import { forgetOthers, remembered } from "../../client/tab_memory.ts";
@@ -25,7 +24,6 @@ import { Log } from "./log.ts";
 import { Memory } from "./memory.ts";
 import { MaterialBox } from "./material_box.ts";
 import { element, told } from "./page.ts";
-import { load } from "./parts.ts";
 import { recalled, tellFeedback } from "./recall.ts";
 import { Scrolling } from "./scrolling.ts";
 import { Sending } from "./sending.ts";
@@ -63,7 +61,6 @@ const sending = new Sending({
 });
 /** The conversation that was left last, until something is asked. */
 let previous = "";
-let isPrepared = false;
 
 const deeds: Deeds = {
   copy: (turn) => copied(turn.answer),
@@ -139,7 +136,6 @@ const conversation = new Conversation({
       const path = conversation.tree.path();
       begun(path.length > 0);
       log.show(path, aroundTurn);
-      if (path.length) prepare();
       around.conversation(conversation.id, conversation.title);
       keepPlace(conversation.id);
       composer.name(conversation.id);
@@ -195,7 +191,7 @@ composer.onsend = (text) => {
 composer.onstop = () => conversation.stop();
 composer.onnewest = () => log.focusNewest();
 composer.onwrite = () => {
-  prepare();
+  void loadMarkdown();
   socket.open();
 };
 
@@ -208,14 +204,6 @@ function remember(turn: Turn): void {
     language: page.language,
     said: `${turn.prompt}\n${turn.answer}`,
   });
-}
-
-/** Load what an answer is shown with: once somebody writes, or there is one. */
-function prepare(): void {
-  if (isPrepared) return;
-  isPrepared = true;
-  void loadMarkdown();
-  void Promise.all([load("sources"), load("account")]).then(() => log.updateLater());
 }
 
 function sendNow(text: string): void {
@@ -333,9 +321,6 @@ begun(id !== "");
 void conversation.open(id);
 socket.open();
 if (id) scrolling.toEnd();
-whenIdle(() => {
-  if (!conversation.tree.isEmpty) prepare();
-});
 if (matchMedia("(hover: hover) and (pointer: fine)").matches && (!hadPlace || placeOf(location))) composer.focus();
 
 /** Whether this page was left and is come back to, by a reload or a step in the browser's history. */

@@ -1,11 +1,11 @@
-/** What goes along with a message: chosen in `<m-material>` where the build has it, else pasted into a text field. */
+/** What goes along with a message: chosen in `<m-material>`, or pasted into a text field where that cannot be loaded. */
 
 import { NO_MATERIAL, type Material } from "../../client/events.ts";
 import type { Formats, Translate } from "../../client/texts.ts";
 import { placesOf, type Features } from "../../parts/material/features.ts";
 import { placeName } from "../../parts/material/tray.ts";
 import { element, type Told } from "./page.ts";
-import { has, load, type MaterialElement } from "./parts.ts";
+import { load, type MaterialElement } from "./parts.ts";
 
 export class MaterialBox {
   readonly #t: Translate;
@@ -20,7 +20,7 @@ export class MaterialBox {
     this.#format = format;
     this.#features = page.features as Features | undefined;
     void this.#load(page);
-    if (has("dictation") && page.features?.["dictation"] === "browser") void this.#listen(page);
+    if (page.features?.["dictation"] === "browser") void this.#listen(page);
   }
 
   /** How many files are still on their way. */
@@ -61,7 +61,7 @@ export class MaterialBox {
   /** The places to look in that are chosen from the start: they hold for who is faster than the element. */
   #places(): { readonly where: string; readonly name: string }[] {
     const features = this.#features;
-    if (!features?.chosen || !has("material")) return [];
+    if (!features?.chosen) return [];
     const offered = new Set(placesOf(features));
     const words = { wikipedia: this.#t("material.wikipedia"), feeds: this.#t("material.feeds") };
     const named = (where: string): string => placeName(where, features.facts, words);

@@ -1,4 +1,4 @@
-/** The elements of other parts that this page holds, as far as the build has them. */
+/** The parts of this page that are loaded once they are needed. */
 
 import type { Material } from "../../client/events.ts";
 
@@ -13,37 +13,17 @@ export interface MaterialElement extends HTMLElement {
   takeText(text: string, html: string): void;
 }
 
-export interface SourcesElement extends HTMLElement {
-  open(number: number): unknown;
-}
+const PARTS = {
+  dictation: () => import("../../parts/dictation/dictation.ts"),
+  history: () => import("../../parts/history/history.ts"),
+  material: () => import("../../parts/material/material.ts"),
+};
 
-type Modules = Record<string, () => Promise<unknown>>;
-
-const MODULES: Modules = import.meta.glob([
-  "../../parts/account/account.ts",
-  "../../parts/dictation/dictation.ts",
-  "../../parts/history/history.ts",
-  "../../parts/material/material.ts",
-  "../../parts/sources/sources.ts",
-]);
-
-/** Whether the build has this part. */
-export function has(part: string): boolean {
-  return `../../parts/${part}/${part}.ts` in MODULES;
-}
-
-/** Whether the element of a part is known by now. */
-export function isThere(part: string): boolean {
-  return customElements.get(`m-${part}`) !== undefined;
-}
-
-/** Load a part, so that its element is known. False where it cannot be had. */
-export async function load(part: string): Promise<boolean> {
+/** Load a part, so that its element is known. False where it cannot be had now. */
+export async function load(part: keyof typeof PARTS): Promise<boolean> {
   try {
-    const module = MODULES[`../../parts/${part}/${part}.ts`];
-    if (!module) return false;
-    await module();
-    return customElements.get(`m-${part}`) !== undefined;
+    await PARTS[part]();
+    return true;
   } catch {
     return false;
   }

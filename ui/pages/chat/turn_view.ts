@@ -8,10 +8,9 @@ import type { Formats, Translate } from "../../client/texts.ts";
 import type { Cited } from "../../parts/markdown/citations.ts";
 import type { BlockTexts } from "../../parts/markdown/finish.ts";
 import { MarkdownText } from "../../parts/markdown/text.ts";
-import { facts } from "./account.ts";
+import "../../parts/account/account.ts";
+import { SourcesElement } from "../../parts/sources/sources.ts";
 import { answerTools, questionTools, type Deeds, type Versions } from "./actions.ts";
-import { isThere, type SourcesElement } from "./parts.ts";
-import { sourceList } from "./sources.ts";
 import { sends } from "./composer.ts";
 import { isOpen, sourcesOf, type Turn } from "./turn.ts";
 
@@ -118,18 +117,8 @@ export class TurnView {
 
   /** Show the source that an answer cites by `number`, and lead the keyboard there. */
   showSource(number: number): void {
-    const list = this.answer.querySelector<SourcesElement>("m-sources");
-    if (list) {
-      void list.open(number);
-      return;
-    }
-    const item = this.answer.querySelector<HTMLElement>(`.sources [data-number="${number}"]`);
-    const details = item?.querySelector("details");
-    if (details) details.open = true;
-    const target = details?.querySelector("summary") ?? item;
-    if (!target) return;
-    if (target === item) target.tabIndex = -1;
-    target.focus();
+    const list = this.answer.querySelector("m-sources");
+    if (list instanceof SourcesElement) void list.open(number);
   }
 
   /** Lead the keyboard to the button that was used, or its like. */
@@ -180,21 +169,14 @@ export class TurnView {
 
   #sources(sources: readonly SourceFacts[]): TemplateResult {
     const { t, format } = this.#shared;
-    if (!isThere("sources")) return sourceList(sources, t, format);
     const citations = this.turn.provenance ? (this.turn.provenance.citations ?? []) : null;
     return html`<m-sources .sources=${sources} .citations=${citations} .t=${t} .format=${format}></m-sources>`;
   }
 
   #account(provenance: Provenance): TemplateResult {
     const { t, format } = this.#shared;
-    if (isThere("account")) {
-      const conversation = this.#shared.conversation();
-      return html`<m-account .provenance=${provenance} .conversation=${conversation} .t=${t} .format=${format}></m-account>`;
-    }
-    return html`<details>
-      <summary>${t("about")}</summary>
-      <dl>${facts(provenance, t, format).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-    </details>`;
+    const conversation = this.#shared.conversation();
+    return html`<m-account .provenance=${provenance} .conversation=${conversation} .t=${t} .format=${format}></m-account>`;
   }
 
   #outcome(): string {

@@ -2,11 +2,10 @@
 
 import { LitElement, html, nothing, type TemplateResult } from "lit";
 
+import type { Provenance } from "../../client/events.ts";
 import type { Formats, Translate } from "../../client/texts.ts";
-import { rowsOf, type Provenance, type Row } from "./rows.ts";
+import { rowsOf, type Row } from "./rows.ts";
 import "./account.css";
-
-export type { Provenance } from "./rows.ts";
 
 export class AccountElement extends LitElement {
   static override properties = {

@@ -1,18 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import type { Provenance } from "../../client/events.ts";
 import { formats } from "../../client/texts.ts";
 import { rowsOf } from "./rows.ts";
 
 const t = (key: string, values: Readonly<Record<string, string | number>> = {}): string =>
   [key, ...Object.values(values)].join(" ");
 
-function told(account: Parameters<typeof rowsOf>[0], language = "en"): Record<string, string> {
-  return Object.fromEntries(rowsOf(account, "c1", t, formats(language)).map((row) => [row.name, row.value]));
+const ACCOUNT = { service: "menagerie 1", persona: "beaver", language: "en", model: { name: "Llama" }, started: "" };
+
+function told(more: Partial<Provenance> = {}, language = "en"): Record<string, string> {
+  return Object.fromEntries(rowsOf({ ...ACCOUNT, ...more }, "c1", t, formats(language)).map((row) => [row.name, row.value]));
 }
 
 test("what is not known is left out", () => {
-  const rows = told({ service: "menagerie 1", persona: "beaver", model: { name: "Llama" }, started: "" });
+  const rows = told();
   assert.deepEqual(Object.keys(rows), [
     "about.model", "about.persona", "about.finish", "about.sources", "about.tokens", "about.service", "about.conversation",
   ]);
@@ -20,7 +23,7 @@ test("what is not known is left out", () => {
 
 test("numbers are written as the language writes them, and speed counts from the first word on", () => {
   const account = {
-    service: "menagerie 1", persona: "beaver", model: {}, started: "", answer_tokens: 101, prompt_tokens: 12345,
+    answer_tokens: 101, prompt_tokens: 12345,
     timings: { queued_ms: 12, first_token_ms: 500, total_ms: 5500, grounding_ms: 1234 }, dropped_messages: 2,
     citations: [{ number: 1, start: 0, end: 1, verdict: "supported" }, { number: 1, start: 2, end: 3, verdict: "unknown" }],
   };
@@ -33,7 +36,7 @@ test("numbers are written as the language writes them, and speed counts from the
 });
 
 test("an answer to a schema says how it was held to it", () => {
-  const schema = { verified: ["minLength"], attempts: 2, closed: true };
-  const rows = told({ service: "m", persona: "p", model: {}, started: "", schema });
+  const schema = { verdict: "verified", strength: "strict", verified: ["minLength"], attempts: 2, closed: true };
+  const rows = told({ schema });
   assert.equal(rows["about.schema"], "about.schema_verified minLength; about.schema_attempts 2; about.schema_closed");
 });

@@ -1,45 +1,8 @@
 /** What there is to tell of an answer, as rows of a description list. Pure. */
 
+import type { CitationFacts, Provenance, SchemaFacts } from "../../client/events.ts";
 import type { Formats, Translate } from "../../client/texts.ts";
-import { tally, type Citation, type Source } from "../sources/verdicts.ts";
-
-/** `core/provenance.py`; what is empty there is left out. */
-export interface Provenance {
-  readonly service: string;
-  readonly persona: string;
-  readonly language?: string;
-  readonly model: {
-    readonly name?: string;
-    readonly file?: string;
-    readonly sha256?: string;
-    readonly architecture?: string;
-    readonly quantization?: string;
-    readonly parameters?: string;
-    readonly licence?: string;
-    readonly source?: string;
-  };
-  readonly started: string;
-  readonly wanted_model?: string;
-  readonly finish?: string;
-  readonly prompt_tokens?: number;
-  readonly cached_tokens?: number;
-  readonly answer_tokens?: number;
-  readonly dropped_messages?: number;
-  readonly sources?: readonly Source[];
-  readonly citations?: readonly Citation[];
-  readonly timings?: {
-    readonly grounding_ms?: number;
-    readonly queued_ms?: number;
-    readonly first_token_ms?: number;
-    readonly total_ms?: number;
-  };
-  readonly schema?: {
-    readonly verified?: readonly string[];
-    readonly attempts?: number;
-    readonly closed?: boolean;
-    readonly repaired?: boolean;
-  } | null;
-}
+import { tally } from "../sources/verdicts.ts";
 
 export interface Row {
   readonly name: string;
@@ -90,7 +53,7 @@ function finish(how: string, t: Translate): string {
   return how === "stop" ? t("about.finish.stop") : "";
 }
 
-function citations(cited: readonly Citation[], t: Translate, format: Formats): string {
+function citations(cited: readonly CitationFacts[], t: Translate, format: Formats): string {
   const counts = tally(cited);
   return [
     counts.supported ? t("about.citations.supported", { count: format.number(counts.supported) }) : "",
@@ -116,7 +79,7 @@ function tokens(account: Provenance, t: Translate, format: Formats): string {
   });
 }
 
-function schema(facts: NonNullable<Provenance["schema"]>, t: Translate): string {
+function schema(facts: SchemaFacts, t: Translate): string {
   const verified = (facts.verified ?? []).join(", ");
   return [
     verified ? t("about.schema_verified", { keywords: verified }) : t("about.schema_guaranteed"),

@@ -1,6 +1,6 @@
 /** Where a source stands: a link that leads to its passage, its site, the headings above it. Pure. */
 
-import type { Source } from "./verdicts.ts";
+import type { SourceFacts } from "../../client/events.ts";
 
 const JOINER = " › ";
 /** Words at each end of a passage by which a browser finds it. */
@@ -8,7 +8,7 @@ const WORDS = 6;
 const SHORT = 14;
 
 /** An address to follow, to the passage where a browser can find it; empty for all but those of the web. */
-export function addressOf(source: Source): string {
+export function addressOf(source: SourceFacts): string {
   const url = webAddress(source.address ?? "");
   if (!url) return "";
   if (url.pathname.toLowerCase().endsWith(".pdf")) {
@@ -21,12 +21,12 @@ export function addressOf(source: Source): string {
 }
 
 /** The host of a source of the web, without `www.`. */
-export function siteOf(source: Source): string {
+export function siteOf(source: SourceFacts): string {
   return webAddress(source.address ?? "")?.hostname.replace(/^www\./, "") ?? "";
 }
 
 /** The headings above a passage, less the one that is the title. */
-export function headingBelow(source: Source): string {
+export function headingBelow(source: SourceFacts): string {
   const headings = (source.heading ?? "").split(JOINER).filter(Boolean);
   if (headings[0]?.toLowerCase() === (source.title ?? "").toLowerCase()) headings.shift();
   return headings.join(JOINER);

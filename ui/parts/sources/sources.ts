@@ -5,12 +5,11 @@
 
 import { LitElement, html, nothing, type TemplateResult } from "lit";
 
+import type { CitationFacts, SourceFacts } from "../../client/events.ts";
 import type { Formats, Translate } from "../../client/texts.ts";
 import { addressOf, headingBelow, siteOf } from "./address.ts";
-import { verdictOf, type Citation, type Source, type Verdict } from "./verdicts.ts";
+import { verdictOf, type Verdict } from "./verdicts.ts";
 import "./sources.css";
-
-export type { Citation, Source } from "./verdicts.ts";
 
 const GIVEN = new Set(["context", "content", "text"]);
 
@@ -25,9 +24,9 @@ export class SourcesElement extends LitElement {
   };
 
   /** As `source` events tell them, or the provenance of the answer. */
-  declare sources: readonly Source[];
+  declare sources: readonly SourceFacts[];
   /** As `citation` events tell them, or the provenance; null as long as the answer is not complete. */
-  declare citations: readonly Citation[] | null;
+  declare citations: readonly CitationFacts[] | null;
   declare t: Translate;
   declare format: Formats | null;
   declare opened: ReadonlySet<number>;
@@ -75,7 +74,7 @@ export class SourcesElement extends LitElement {
     `;
   }
 
-  #item(source: Source): TemplateResult {
+  #item(source: SourceFacts): TemplateResult {
     const isShown = source.number === this.shown;
     return html`
       <li class=${isShown ? "source is-shown" : "source"} data-number=${source.number} tabindex="-1">
@@ -85,13 +84,13 @@ export class SourcesElement extends LitElement {
     `;
   }
 
-  #given(source: Source): TemplateResult {
+  #given(source: SourceFacts): TemplateResult {
     const characters = this.format?.number(source.characters ?? 0) ?? "";
     const length = source.characters ? `, ${this.t("sources.characters", { characters })}` : "";
     return html`<span><span class="source-title">${this.t("sources.given")}</span>${length}</span> ${this.#passage(source)}`;
   }
 
-  #found(source: Source): TemplateResult {
+  #found(source: SourceFacts): TemplateResult {
     const address = addressOf(source);
     const title = source.title?.trim() || this.t("sources.untitled");
     const named = html`<span lang=${this.#spoken(source)}>${title}</span>`;
@@ -108,7 +107,7 @@ export class SourcesElement extends LitElement {
     `;
   }
 
-  #where(source: Source): string {
+  #where(source: SourceFacts): string {
     return [
       siteOf(source) || (source.address ?? ""),
       source.page ? this.t("sources.page", { page: source.page }) : "",
@@ -118,7 +117,7 @@ export class SourcesElement extends LitElement {
       .join(" · ");
   }
 
-  #verdict(source: Source): TemplateResult | typeof nothing {
+  #verdict(source: SourceFacts): TemplateResult | typeof nothing {
     if (this.citations === null) return nothing;
     const verdict = verdictOf(source.number, this.citations);
     const words: Record<Verdict, string> = {
@@ -130,7 +129,7 @@ export class SourcesElement extends LitElement {
     return html`<span class="source-verdict is-${verdict}">${this.t("sources.cited")}. ${words[verdict]}</span>`;
   }
 
-  #passage(source: Source): TemplateResult | typeof nothing {
+  #passage(source: SourceFacts): TemplateResult | typeof nothing {
     if (!source.passage) return nothing;
     return html`
       <details ?open=${this.opened.has(source.number)} @toggle=${(event: Event) => this.#onToggle(source.number, event)}>
@@ -148,7 +147,7 @@ export class SourcesElement extends LitElement {
     this.opened = opened;
   }
 
-  #spoken(source: Source): string | typeof nothing {
+  #spoken(source: SourceFacts): string | typeof nothing {
     return source.language ? `${source.language}-CA` : nothing;
   }
 }
