@@ -33,7 +33,9 @@ export class Dock {
     this.#toggle.hidden = false;
     this.#toggle.addEventListener("click", () => this.#press());
     element("history-close", HTMLButtonElement).addEventListener("click", () => this.#dialog.close());
-    this.#dialog.addEventListener("close", () => this.#toggle.focus());
+    this.#dialog.addEventListener("close", () => {
+      if (document.activeElement === document.body) this.#toggle.focus();
+    });
     this.#wide.addEventListener("change", () => this.#lay());
     onPreferences(() => this.#lay());
     this.#lay();

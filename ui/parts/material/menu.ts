@@ -343,7 +343,9 @@ export class MaterialMenu extends LitElement {
     this.#dialogue?.close();
   }
 
+  /** Browsers give the focus back themselves, and at once, except to a button that was clicked where clicks do not focus. */
   #onClose(): void {
+    if (document.activeElement !== document.body) return;
     if (this.#returnTo instanceof HTMLElement && this.#returnTo.isConnected) this.#returnTo.focus();
   }
 }
