@@ -173,3 +173,14 @@ def test_the_pages_can_be_installed(open_page: OpenPage, language: str) -> None:
     told = session.send("Page.getAppManifest")
     assert told["url"].endswith(f"/{language}/manifest.webmanifest")
     assert told["errors"] == []
+
+
+def test_what_goes_along_is_asked_for_under_the_highest_classification_allowed(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    branding = str(brand(tmp_path / "brand"))
+    with stage(tmp_path, branding=branding) as built, watched_pages(chromium, built.origin) as opened:
+        page = opened("/fr/chat/beaver")
+        page.get_by_role("button", name="Ajouter à votre message").click()
+
+        expect(page.get_by_role("dialog", name="Ajouter à votre message")).to_contain_text("Protégé A")

@@ -2,15 +2,16 @@
 
 import { NO_MATERIAL, type Material } from "../../client/events.ts";
 import type { Formats, Translate } from "../../client/texts.ts";
+import type { MaterialElement } from "../../parts/material/material.ts";
 import { placesOf, type Features } from "../../parts/material/features.ts";
 import { placeName } from "../../parts/material/tray.ts";
 import { element, type Told } from "./page.ts";
-import { load, type MaterialElement } from "./parts.ts";
+import { load } from "./parts.ts";
 
 export class MaterialBox {
   readonly #t: Translate;
   readonly #format: Formats;
-  readonly #features: Features | undefined;
+  readonly #features: Features;
   readonly #box = element("context-box", HTMLDetailsElement);
   readonly #text = element("context", HTMLTextAreaElement);
   #chosen: MaterialElement | undefined;
@@ -18,9 +19,9 @@ export class MaterialBox {
   constructor(page: Told, t: Translate, format: Formats) {
     this.#t = t;
     this.#format = format;
-    this.#features = page.features as Features | undefined;
+    this.#features = page.features;
     void this.#load(page);
-    if (page.features?.["dictation"] === "browser") void this.#listen(page);
+    if (page.features.dictation === "browser") void this.#listen(page);
   }
 
   /** How many files are still on their way. */
@@ -61,7 +62,6 @@ export class MaterialBox {
   /** The places to look in that are chosen from the start: they hold for who is faster than the element. */
   #places(): { readonly where: string; readonly name: string }[] {
     const features = this.#features;
-    if (!features?.chosen) return [];
     const offered = new Set(placesOf(features));
     const words = { wikipedia: this.#t("material.wikipedia"), feeds: this.#t("material.feeds") };
     const named = (where: string): string => placeName(where, features.facts, words);
@@ -72,7 +72,7 @@ export class MaterialBox {
 
   async #load(page: Told): Promise<void> {
     const place = document.querySelector<MaterialElement>("m-material");
-    if (!place || !page.features || !(await load("material"))) {
+    if (!place || !(await load("material"))) {
       this.#box.classList.remove("is-spare");
       place?.classList.remove("is-coming");
       return;
@@ -81,7 +81,7 @@ export class MaterialBox {
       features: page.features,
       t: this.#t,
       language: page.language,
-      classification: page.classification ?? "",
+      classification: page.classification,
     });
     this.#box.hidden = true;
     this.#chosen = place;

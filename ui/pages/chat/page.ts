@@ -1,5 +1,7 @@
 /** The elements that the server's page has, and what its script is told. */
 
+import type { Features } from "../../parts/material/features.ts";
+
 export interface Told {
   /** A name for whoever asks, to tell people apart who share a tab. */
   readonly who: string;
@@ -8,10 +10,10 @@ export interface Told {
   readonly language: string;
   readonly socket: string;
   readonly texts: Readonly<Record<string, string>>;
-  /** The highest classification of what may be written here, in words. */
-  readonly classification?: string;
+  /** The highest classification of what may be written here, in words; empty where none is set. */
+  readonly classification: string;
   /** What the persona offers to send along. */
-  readonly features?: Readonly<Record<string, unknown>>;
+  readonly features: Features;
 }
 
 /** An element of the page, which must be there. */

@@ -1,18 +1,5 @@
 /** The parts of this page that are loaded once they are needed. */
 
-import type { Material } from "../../client/events.ts";
-
-export interface MaterialElement extends HTMLElement {
-  /** Files that are on their way, and those that did not arrive. */
-  readonly pending: number;
-  readonly failed: number;
-  settled(): Promise<void>;
-  collect(): Material;
-  clear(): void;
-  take(files: File[]): unknown;
-  takeText(text: string, html: string): void;
-}
-
 const PARTS = {
   dictation: () => import("../../parts/dictation/dictation.ts"),
   history: () => import("../../parts/history/history.ts"),

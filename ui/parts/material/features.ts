@@ -54,16 +54,6 @@ export const NOTHING: Features = {
   dictation: "off",
 };
 
-/** What goes along with a message: fields of the frame that asks, and what the bubble says of it. */
-export interface Material {
-  readonly given: readonly { readonly kind: "context" | "content"; readonly text: string }[];
-  readonly address: string;
-  readonly sources: readonly string[];
-  readonly documents: readonly string[];
-  readonly pictures: readonly string[];
-  readonly labels: readonly string[];
-}
-
 export const WIKIPEDIA = "wikipedia.org";
 export const FEEDS = "feeds";
 

@@ -7,16 +7,15 @@
 
 import { LitElement, html, nothing, type TemplateResult } from "lit";
 
+import type { Material } from "../../client/events.ts";
 import type { Translate } from "../../client/texts.ts";
-import { NOTHING, offersAnything, placesOf, type Features, type Material } from "./features.ts";
+import { NOTHING, offersAnything, placesOf, type Features } from "./features.ts";
 import { CLIPBOARD, PLUS } from "./icons.ts";
 import { materialOf, placeName, type FileItem, type Item, type TextItem } from "./tray.ts";
 import { percent, size } from "./sizes.ts";
 import type { Panel } from "./menu.ts";
 import type { Carrier } from "./carrier.ts";
 import "./material.css";
-
-export type { Features, Material } from "./features.ts";
 
 export class MaterialElement extends LitElement {
   static override properties = {

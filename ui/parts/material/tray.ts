@@ -1,6 +1,7 @@
 /** What goes along with the next message, in the order in which it came. Pure. */
 
-import { FEEDS, type Material, WIKIPEDIA } from "./features.ts";
+import type { Material } from "../../client/events.ts";
+import { FEEDS, WIKIPEDIA } from "./features.ts";
 
 export interface TextItem {
   readonly kind: "text";

@@ -99,7 +99,7 @@ async def chat(request: Request, services: Serving, language: PathLanguage, pers
     shown = await card(services, known, language)
     user = identify(request, services.settings)
     offered = await material(services, known, user)
-    script = _script(shown, language, offered, user)
+    script = _script(services, shown, language, offered, user)
     response = render(request, "chat.html", language, card=shown, turn=None, script=script)
     if offered.dictation == "browser":
         response.headers["Permissions-Policy"] = LISTENING
@@ -129,7 +129,7 @@ async def chat_by_form(
         session=session or None,
         given=(Given(kind="context", text=context),) if context.strip() else (),
     )
-    script = _script(shown, language, await material(services, known, user), user)
+    script = _script(services, shown, language, await material(services, known, user), user)
     zone = ZoneInfo(services.settings.timezone)
     return render_live(request, "chat.html", language, card=shown, turn=turn, script=script, zone=zone)
 
@@ -149,7 +149,9 @@ async def conversations(request: Request, services: Serving, language: PathLangu
     return render(request, "conversations.html", language, script=script, kept=kept)
 
 
-def _script(shown: Card, language: Language, offered: Material, user: User) -> dict[str, object]:
+def _script(
+    services: Services, shown: Card, language: Language, offered: Material, user: User
+) -> dict[str, object]:
     """What the script of the chat page needs to know. `who` tells apart people who share a browser."""
     return {
         "who": hashlib.sha256(user.id.encode()).hexdigest()[:16],
@@ -158,6 +160,7 @@ def _script(shown: Card, language: Language, offered: Material, user: User) -> d
         "language": language,
         "socket": f"/gpt-socket/{quote(shown.name, safe='@+')}?lang={language}",
         "texts": page_texts("page.live.", language),
+        "classification": services.branding.in_language(language).classification,
         "features": msgspec.to_builtins(offered),
     }
 
