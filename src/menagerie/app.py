@@ -53,6 +53,7 @@ from menagerie.settings import Settings
 from menagerie.store.database import Store
 from menagerie.store.folder import FileFolder
 from menagerie.web import errors
+from menagerie.web.assets import assets
 from menagerie.web.branding import read_branding
 from menagerie.web.guard import Guard
 from menagerie.web.listener import BoundedHttpProtocol, BoundedWebSocketProtocol
@@ -283,7 +284,9 @@ async def _sample(services: Services) -> None:
 
 
 async def _preload(services: Services) -> None:
-    """Load the default persona's engine, and what is slow to import, so that nobody waits for either."""
+    """Read the files of the pages, load the default persona's engine, and what is slow to import, so that nobody waits
+    for any of them."""
+    await asyncio.to_thread(assets)
     try:
         persona = services.personas.get(services.settings.default_persona)
         resolution = await services.resolver.resolve(persona)
