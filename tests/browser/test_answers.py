@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -142,3 +142,22 @@ def test_every_message_is_marked_with_the_language_it_is_in(open_house: OpenPage
     assert FRENCH.split()[0] in answers.nth(0).inner_text()
     assert PLAIN.split()[0] in answers.nth(1).inner_text()
     expect(page.locator("#status")).to_have_attribute("lang", "en-CA")
+
+
+INSECURE: Final = """
+    delete Crypto.prototype.randomUUID;
+    Object.defineProperty(Navigator.prototype, "clipboard", { get: () => undefined });
+"""
+"""What a browser withholds from a page that came by http from another machine."""
+
+
+def test_a_page_that_came_by_http_asks_and_tells_that_it_cannot_copy(open_house: OpenPage) -> None:
+    page = open_house("/en/about")
+    page.add_init_script(INSECURE)
+    page.goto("/en/chat/beaver")
+
+    ask(page, "count")
+    _answered(page)
+    page.get_by_role("button", name="Copy the answer").click()
+
+    expect(page.locator("#alert")).not_to_be_empty()

@@ -9,6 +9,7 @@ import "./narrow.css";
 import "./markdown.css";
 import "./streaming.css";
 
+import { newName } from "../../client/names.ts";
 import { keepPlace, placeOf } from "../../client/place.ts";
 import { PersonaSocket } from "../../client/socket.ts";
 import { forgetOthers, remembered } from "../../client/tab_memory.ts";
@@ -130,7 +131,7 @@ const conversation = new Conversation({
   memory,
   recalled: (id) => recalled(id, page.language),
   tell: (id, turn) => tabs.tell(id, turn),
-  name: () => crypto.randomUUID(),
+  name: newName,
   page: {
     shown() {
       const path = conversation.tree.path();
@@ -274,11 +275,13 @@ function tell(turn: Turn): void {
   }
 }
 
-function copied(text: string): void {
-  navigator.clipboard.writeText(text).then(
-    () => announcer.say(t("copied")),
-    () => around.trouble(t("not_copied")),
-  );
+async function copied(text: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text); // there is none where the page came by http
+    announcer.say(t("copied"));
+  } catch {
+    around.trouble(t("not_copied"));
+  }
 }
 
 element("new", HTMLAnchorElement).addEventListener("click", (event) => {
