@@ -35,7 +35,7 @@ const service = new ConversationService("fr");
 test("ids and words are never taken for parts of an address", async () => {
   await service.get("a/../b?c#d");
   await service.list({ words: "dams & more", before: "x y" });
-  await service.rate("a/b", "c/d", "good", "Très bien");
+  await service.rate("a/b", "c/d", { value: "good", comment: "Très bien" });
   assert.deepEqual(asked.splice(0), [
     "GET /conversations/a%2F..%2Fb%3Fc%23d?lang=fr",
     "GET /conversations?q=dams+%26+more&before=x+y&lang=fr",
@@ -57,7 +57,7 @@ test("what is deleted or judged is so even where the page is left; what is only 
   assert.ok(outlives);
   await service.get("a");
   assert.ok(!outlives);
-  await service.rate("a", "b", "bad");
+  await service.rate("a", "b", { value: "bad", comment: "" });
   assert.ok(outlives);
 });
 

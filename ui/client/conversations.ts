@@ -1,5 +1,6 @@
 /** What the service tells of conversations and does with them: `/conversations`. */
 
+import type { Outcome, Provenance } from "./events.ts";
 import { forgetInTab } from "./tab_memory.ts";
 
 /** A conversation in a list; moments are ISO 8601. `named`: somebody gave it its title. */
@@ -31,7 +32,11 @@ export interface Wanted {
   readonly limit?: number;
 }
 
-export type Outcome = "accepted" | "done" | "failed" | "cancelled" | "interrupted";
+/** What a person thinks of an answer. */
+export interface Feedback {
+  readonly value: "good" | "bad";
+  readonly comment: string;
+}
 
 /** A turn of a conversation; `parent` is the id of the turn that it follows. */
 export interface Turn {
@@ -40,13 +45,13 @@ export interface Turn {
   readonly session: string;
   readonly prompt: string;
   readonly language: string;
-  readonly outcome: Outcome;
+  readonly outcome: Outcome | "accepted";
   readonly code: string;
   readonly message: string;
   readonly accepted_at: string;
   readonly answer: string;
-  readonly provenance: Readonly<Record<string, unknown>> | null;
-  readonly feedback: { readonly value: "good" | "bad"; readonly comment: string } | null;
+  readonly provenance: Provenance | null;
+  readonly feedback: Feedback | null;
 }
 
 /** A conversation with all its branches: turns in order of time, a tree by `parent`. */
@@ -128,9 +133,9 @@ export class ConversationService {
     if (typeof sessionStorage !== "undefined") forgetInTab(id, sessionStorage);
   }
 
-  /** Say what one thinks of an answer; an empty value takes it back. */
-  async rate(id: string, turn: string, value: "good" | "bad" | "", comment = ""): Promise<void> {
-    const body = { value, comment };
+  /** Say what one thinks of an answer; null takes it back. */
+  async rate(id: string, turn: string, feedback: Feedback | null): Promise<void> {
+    const body = { value: feedback?.value ?? "", comment: feedback?.comment ?? "" };
     await this.#ask("PUT", `${one(id)}/turns/${encodeURIComponent(turn)}/feedback`, { body, keepalive: true });
   }
 

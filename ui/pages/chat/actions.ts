@@ -1,11 +1,12 @@
 /** What can be done with a message: small buttons below it. */
 
+import type { Feedback } from "../../client/conversations.ts";
 import { html, nothing, type TemplateResult } from "lit";
 
 import { AGAIN, ALOUD, BACK, BAD, COPY, EDIT, GOOD, ON } from "./icons.ts";
 import type { Translate } from "../../client/texts.ts";
 import { reading } from "./parts.ts";
-import { isOpen, type Feedback, type Turn } from "./turn.ts";
+import { isOpen, type Turn } from "./turn.ts";
 
 /** What the buttons do. */
 export interface Deeds {

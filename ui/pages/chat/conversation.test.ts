@@ -5,8 +5,8 @@ import { NO_MATERIAL, type Provenance, type TurnEvent } from "../../client/event
 import type { Following } from "../../client/following.ts";
 import { Conversation, type Connection } from "./conversation.ts";
 import { Memory, type Storing } from "./memory.ts";
-import type { ToldConversation } from "./recall.ts";
-import type { ToldTurn, Turn } from "./turn.ts";
+import type { Conversation as ToldConversation, Turn as ToldTurn } from "../../client/conversations.ts";
+import type { Turn } from "./turn.ts";
 
 const ACCOUNT = { service: "s", persona: "beaver", language: "en", model: { name: "m" }, started: "" } as Provenance;
 
@@ -76,6 +76,8 @@ const told = (id: string, parent: string | null, more: Partial<ToldTurn> = {}): 
   parent,
   session: "s",
   prompt: `prompt of ${id}`,
+  language: "en",
+  accepted_at: "2026-11-26T12:00:00Z",
   outcome: "done",
   code: "",
   message: "",
@@ -88,6 +90,10 @@ const conversationOf = (turns: ToldTurn[], running: string | null = null): ToldC
   id: "s",
   persona: "beaver",
   title: "A title",
+  named: false,
+  language: "en",
+  started: "2026-11-26T12:00:00Z",
+  last_at: "2026-11-26T12:00:00Z",
   turns,
   leaf: turns.at(-1)?.id ?? null,
   running,

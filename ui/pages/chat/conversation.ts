@@ -6,7 +6,7 @@
 import type { Material, TurnEvent } from "../../client/events.ts";
 import { Following } from "../../client/following.ts";
 import type { Memory } from "./memory.ts";
-import type { ToldConversation } from "./recall.ts";
+import type { Conversation as ToldConversation } from "../../client/conversations.ts";
 import { Tree } from "./tree.ts";
 import { apply, end, isEmpty, isOpen, newTurn, type Turn } from "./turn.ts";
 

@@ -9,6 +9,7 @@ import "./narrow.css";
 import "./markdown.css";
 import "./streaming.css";
 
+import { ConversationService, addressOf } from "../../client/conversations.ts";
 import { newName } from "../../client/names.ts";
 import { keepPlace, placeOf } from "../../client/place.ts";
 import { PersonaSocket } from "../../client/socket.ts";
@@ -25,7 +26,7 @@ import { Log } from "./log.ts";
 import { Memory } from "./memory.ts";
 import { MaterialBox } from "./material_box.ts";
 import { element, told } from "./page.ts";
-import { recalled, tellFeedback } from "./recall.ts";
+import { recalled } from "./recall.ts";
 import { Scrolling } from "./scrolling.ts";
 import { Sending } from "./sending.ts";
 import { Tabs } from "./tabs.ts";
@@ -34,6 +35,7 @@ import { isOpen, type Turn } from "./turn.ts";
 const page = told();
 const t = translator(page.texts);
 const format = formats(page.language);
+const service = new ConversationService(page.language);
 forgetOthers(page.who, sessionStorage);
 const memory = new Memory(remembered(page.who, page.persona), sessionStorage);
 const announcer = new Announcer(element("status", HTMLParagraphElement), t);
@@ -84,10 +86,10 @@ const deeds: Deeds = {
     turn.feedback = feedback;
     const view = log.view(turn);
     view?.comment(feedback !== null && !feedback.comment);
-    void tellFeedback(conversation.id, turn.id, feedback).then((isKept) => {
-      if (isKept) announcer.say(t(feedback ? "thanks" : "thanks.back"));
-      else around.trouble(t("feedback_lost"));
-    });
+    void service.rate(conversation.id, turn.id, feedback).then(
+      () => announcer.say(t(feedback ? "thanks" : "thanks.back")),
+      () => around.trouble(t("feedback_lost")),
+    );
   },
   cite: (turn, number) => log.view(turn)?.showSource(number),
 };
@@ -129,7 +131,7 @@ const conversation = new Conversation({
   persona: page.persona,
   connection: socket,
   memory,
-  recalled: (id) => recalled(id, page.language),
+  recalled: (id) => recalled(service, id),
   tell: (id, turn) => tabs.tell(id, turn),
   name: newName,
   page: {
@@ -173,8 +175,8 @@ const conversation = new Conversation({
       open("", false);
       around.trouble(t("unknown"));
     },
-    elsewhere({ persona, id }) {
-      location.replace(`/${page.language}/chat/${encodeURIComponent(persona)}#${new URLSearchParams({ c: id })}`);
+    elsewhere(other) {
+      location.replace(addressOf(page.language, other));
     },
   },
 });

@@ -1,6 +1,7 @@
 /** The turns of a conversation, with all its branches: a tree, of which the page shows one path. */
 
-import { isOpen, newTurn, recall, type ToldTurn, type Turn } from "./turn.ts";
+import type { Turn as ToldTurn } from "../../client/conversations.ts";
+import { isOpen, newTurn, recall, type Turn } from "./turn.ts";
 
 export class Tree {
   #turns = new Map<string, Turn>();

@@ -1,14 +1,10 @@
 /** One turn as the page knows it, and what each event makes of it. */
 
+import type { Feedback, Turn as ToldTurn } from "../../client/conversations.ts";
 import { NO_MATERIAL, type Material, type Outcome, type Provenance, type SourceFacts, type TurnEvent } from "../../client/events.ts";
 
 /** `waiting`: not yet asked; `asked`: nothing of its answer has come. */
 export type Phase = "waiting" | "asked" | "streaming" | "done" | "stopped" | "interrupted" | "failed";
-
-export interface Feedback {
-  readonly value: "good" | "bad";
-  readonly comment: string;
-}
 
 export interface Turn {
   /** Its name on this page. */
@@ -33,20 +29,6 @@ export interface Turn {
   feedback: Feedback | null;
   /** Whether it was this page that stopped it. */
   stoppedHere: boolean;
-}
-
-/** A turn as `GET /conversations/{id}` tells it. */
-export interface ToldTurn {
-  readonly id: string;
-  readonly parent: string | null;
-  readonly session: string;
-  readonly prompt: string;
-  readonly outcome: Outcome | "accepted";
-  readonly code: string;
-  readonly message: string;
-  readonly answer: string;
-  readonly provenance: Provenance | null;
-  readonly feedback: Feedback | null;
 }
 
 /** A turn that is to be asked, under the name `key`. */
